@@ -1,0 +1,32 @@
+"""Compiles the message catalogues when the package is built or installed, so that none is committed."""
+
+from pathlib import Path
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+def compile_catalogues(root: Path) -> list[Path]:
+    """Write a .mo beside every .po below `root`/admin/translations; return the files written."""
+    written = []
+    for source in sorted((root / "admin" / "translations").glob("*/LC_MESSAGES/*.po")):
+        with source.open("rb") as stream:
+            catalogue = read_po(stream)
+        target = source.with_suffix(".mo")
+        with target.open("wb") as stream:
+            write_mo(stream, catalogue)
+        written.append(target)
+    return written
+
+
+class CatalogueHook(BuildHookInterface):  # type: ignore[type-arg]
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        root = Path(self.root)
+        for path in compile_catalogues(root):
+            build_data["artifacts"].append(str(path.relative_to(root)))
+
+
+if __name__ == "__main__":
+    compile_catalogues(Path(__file__).parent)

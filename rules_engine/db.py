@@ -1,0 +1,61 @@
+"""Engine, sessions and transactions. Services never commit: the driver that calls them owns the transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+SQLITE_BUSY_MS = 60_000
+
+
+def make_engine(url: str, *, relaxed: bool = False) -> Engine:
+    """Return an engine for SQLite or PostgreSQL.
+
+    `relaxed` switches off SQLite's wait for the disk, for filling a demo or a back-test only.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        _prepare_sqlite(engine, relaxed=relaxed)
+        return engine
+    return create_engine(parsed, pool_pre_ping=True)
+
+
+def _prepare_sqlite(engine: Engine, *, relaxed: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection, _record) -> None:  # type: ignore[no-untyped-def]
+        # pysqlite's own BEGIN is deferred: two writers that read first then fail with "database is locked".
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={'OFF' if relaxed else 'FULL'}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection) -> None:  # type: ignore[no-untyped-def]
+        reading = connection.get_execution_options().get("pravila_read_only", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def make_sessions(engine: Engine) -> sessionmaker[Session]:
+    """Return the factory of sessions that write; objects stay readable after the commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def make_reading_sessions(engine: Engine) -> sessionmaker[Session]:
+    """Return the factory of sessions that only read: on SQLite they never wait for a writer."""
+    return sessionmaker(engine.execution_options(pravila_read_only=True), expire_on_commit=False)
+
+
+@contextmanager
+def transaction(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """Yield a session; commit at the end, roll everything back on an error."""
+    with sessions() as session, session.begin():
+        yield session
+
+
+def is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"

@@ -1,0 +1,98 @@
+"""The nouns: every row that Pravila keeps."""
+
+from rules_engine.models.audit import AuditEntry
+from rules_engine.models.base import BEGINNING_OF_TIME, Base, UtcDateTime, from_micros, to_micros
+from rules_engine.models.clients import Client, ClientGroup, ContactPerson, ContactPoint
+from rules_engine.models.contacts import Contact, Proof
+from rules_engine.models.decisions import ActionState, Decision, DecisionDetail, Firing, FiringAction
+from rules_engine.models.people import (
+    Absence,
+    ApiToken,
+    Calendar,
+    CalendarException,
+    LoginBackoff,
+    Manager,
+    Role,
+    Team,
+    User,
+)
+from rules_engine.models.requests import (
+    OPEN_STATUSES,
+    Assignment,
+    AssignmentCause,
+    LedgerBalance,
+    LedgerEntry,
+    LedgerMonth,
+    Request,
+    RequestEvent,
+    RequestStatus,
+    RoundRobinPointer,
+)
+from rules_engine.models.rulesets import ModeChange, RulesetDraft, RulesetVersion
+from rules_engine.models.tasks import IdempotencyKey, Task, TaskKind, TaskState
+from rules_engine.models.work import (
+    AppSetting,
+    Arrival,
+    Heartbeat,
+    Incident,
+    OutboxMessage,
+    OutboxState,
+    Replay,
+    WorkItem,
+    WorkKind,
+)
+
+__all__ = [
+    "BEGINNING_OF_TIME",
+    "OPEN_STATUSES",
+    "Absence",
+    "ActionState",
+    "ApiToken",
+    "AppSetting",
+    "Arrival",
+    "Assignment",
+    "AssignmentCause",
+    "AuditEntry",
+    "Base",
+    "Calendar",
+    "CalendarException",
+    "Client",
+    "ClientGroup",
+    "Contact",
+    "ContactPerson",
+    "ContactPoint",
+    "Decision",
+    "DecisionDetail",
+    "Firing",
+    "FiringAction",
+    "Heartbeat",
+    "IdempotencyKey",
+    "Incident",
+    "LedgerBalance",
+    "LedgerEntry",
+    "LedgerMonth",
+    "LoginBackoff",
+    "Manager",
+    "ModeChange",
+    "OutboxMessage",
+    "OutboxState",
+    "Proof",
+    "Replay",
+    "Request",
+    "RequestEvent",
+    "RequestStatus",
+    "Role",
+    "RoundRobinPointer",
+    "RulesetDraft",
+    "RulesetVersion",
+    "Task",
+    "TaskKind",
+    "TaskState",
+    "Team",
+    "User",
+    "UtcDateTime",
+    "WorkItem",
+    "WorkKind",
+    "from_micros",
+    "to_micros",
+]
