@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+from rules_engine.settings import Settings
+
 SQLITE_BUSY_MS = 60_000
 
 
@@ -40,14 +42,21 @@ def _prepare_sqlite(engine: Engine, *, relaxed: bool) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def make_sessions(engine: Engine) -> sessionmaker[Session]:
+def make_sessions(engine: Engine, settings: Settings) -> sessionmaker[Session]:
     """Return the factory of sessions that write; objects stay readable after the commit."""
-    return sessionmaker(engine, expire_on_commit=False)
+    return sessionmaker(engine, expire_on_commit=False, info={"settings": settings})
 
 
-def make_reading_sessions(engine: Engine) -> sessionmaker[Session]:
+def make_reading_sessions(engine: Engine, settings: Settings) -> sessionmaker[Session]:
     """Return the factory of sessions that only read: on SQLite they never wait for a writer."""
-    return sessionmaker(engine.execution_options(pravila_read_only=True), expire_on_commit=False)
+    reading = engine.execution_options(pravila_read_only=True)
+    return sessionmaker(reading, expire_on_commit=False, info={"settings": settings})
+
+
+def settings_of(session: Session) -> Settings:
+    """Return the settings under which this session was opened: the business zone, the engine, the currency."""
+    settings: Settings = session.info["settings"]
+    return settings
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
+from rules_engine.settings import Settings
 
 MUST_NOT_SKIP = os.environ.get("CI") == "true"
 """CI installs everything, so there a missing program is a failure and not a reason to skip."""
@@ -157,8 +158,14 @@ def any_engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def sessions(engine: Engine) -> sessionmaker[Session]:
-    return db.make_sessions(engine)
+def settings(tmp_path: Path) -> Settings:
+    """Moscow, Russian, an empty home, the engine that the customer chose."""
+    return Settings.from_env({"PRAVILA_HOME": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def sessions(engine: Engine, settings: Settings) -> sessionmaker[Session]:
+    return db.make_sessions(engine, settings)
 
 
 @pytest.fixture
@@ -168,6 +175,6 @@ def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
 
 
 @pytest.fixture
-def any_session(any_engine: Engine) -> Iterator[Session]:
-    with db.make_sessions(any_engine)() as session:
+def any_session(any_engine: Engine, settings: Settings) -> Iterator[Session]:
+    with db.make_sessions(any_engine, settings)() as session:
         yield session

@@ -44,7 +44,7 @@ def open_session(settings: Settings, *, write: bool = True) -> Iterator[Session]
                 en="the database is not ready: run “pravila init”",
             )
         make = db.make_sessions if write else db.make_reading_sessions
-        with db.transaction(make(engine)) as session:
+        with db.transaction(make(engine, settings)) as session:
             yield session
     finally:
         engine.dispose()

@@ -52,7 +52,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads it from the class)
+    type_annotation_map = {
         int: Key,
         datetime: UtcDateTime,
         # Their values as text: a native type of PostgreSQL could not lose a value in a migration.
