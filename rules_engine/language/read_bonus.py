@@ -1,0 +1,192 @@
+"""Parameters of bonus components: measures, lines, tiers, nodes and matrices, in exact fractions."""
+
+import itertools
+from collections.abc import Callable
+from fractions import Fraction
+
+from rules_engine.language.errors import BadValue
+from rules_engine.language.kinds import FieldType
+from rules_engine.language.model import Above, GateCondition, Parameter, Tier
+from rules_engine.language.near import near
+from rules_engine.language.reading import Report
+from rules_engine.language.values import parse_exact, parse_type
+from rules_engine.language.vocabulary import FIELDS, Param, ParamType
+
+_LIMIT_NODES = 50
+_MEASURES = tuple(key for key in FIELDS if key.startswith("measure."))
+
+
+class BonusReader:
+    """`readers` reads each type of parameter; `finish` looks at an action as a whole, in document order."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._lines: set[str] = set()
+        self.readers: dict[ParamType, Callable[[object, str, Param], Parameter | None]] = {
+            ParamType.EXACT: self._exact,
+            ParamType.MEASURE: self._measure,
+            ParamType.LINE: self._line,
+            ParamType.LINES: self._known_lines,
+            ParamType.TIERS: self._tiers,
+            ParamType.NODES: self._nodes,
+            ParamType.AXIS: self._axis,
+            ParamType.MATRIX: self._matrix,
+            ParamType.GATES: self._gates,
+            ParamType.ABOVE: self._above,
+        }
+
+    def finish(self, name: str, params: dict[str, Parameter], path: str) -> None:
+        """Remember the lines that an action makes; check a matrix against its nodes."""
+        line, above = params.get("line"), params.get("above")
+        if isinstance(line, str):
+            self._lines.add(line)
+        if isinstance(above, Above):
+            self._lines.add(above.line)
+        nodes, values = params.get("nodes"), params.get("values")
+        if name == "pay_matrix" and isinstance(nodes, tuple) and isinstance(values, tuple):
+            size = len(nodes)
+            if len(values) != size or any(not isinstance(row, tuple) or len(row) != size for row in values):
+                self._report.add("wrong_shape", f"{path}/values", rows=size, cols=size)
+
+    def _exact(self, value: object, path: str, param: Param | None = None) -> Fraction | None:
+        try:
+            number = parse_exact(value)
+        except BadValue as problem:
+            self._report.bad_value(problem, path)
+            return None
+        if param is not None and param.minimum is not None and number < param.minimum:
+            self._report.add("out_of_range", path, low=param.minimum, high="∞")
+            return None
+        return number
+
+    def _measure(self, value: object, path: str, param: Param) -> str | None:
+        if not isinstance(value, str):
+            self._report.add("not_text", path)
+        elif value not in _MEASURES:
+            self._report.add("unknown_field", path, value=value, suggestion=near(value, _MEASURES))
+        elif param.measures and FIELDS[value].type not in param.measures:
+            self._report.add("wrong_measure", path, value=value)
+        else:
+            return value
+        return None
+
+    def _line(self, value: object, path: str, _param: Param) -> str | None:
+        return self._report.code(value, path)
+
+    def _known_lines(self, value: object, path: str, _param: Param) -> tuple[str, ...] | None:
+        if value == []:
+            self._report.add("empty_list", path)
+        names = []
+        for index, item in enumerate(self._report.list(value, path, _LIMIT_NODES)):
+            name = self._report.code(item, f"{path}/{index}")
+            if name is None:
+                continue
+            if name not in self._lines:
+                self._report.add("unknown_line", f"{path}/{index}", value=name, suggestion=near(name, self._lines))
+            names.append(name)
+        return tuple(names)
+
+    def _tiers(self, value: object, path: str, _param: Param) -> tuple[Tier, ...] | None:
+        tiers = []
+        written = self._report.list(value, path, _LIMIT_NODES)
+        for index, item in enumerate(written):
+            place = f"{path}/{index}"
+            row = self._report.mapping(item, place, ("from", "rate", "fixed"))
+            if row is None:
+                continue
+            start = self._given(row.get("from"), place, "from")
+            rate = self._given(row.get("rate"), place, "rate")
+            fixed = self._fixed(row["fixed"], f"{place}/fixed") if "fixed" in row else None
+            if start is not None and rate is not None:
+                tiers.append(Tier(start, rate, fixed))
+        if not written:
+            self._report.add("too_few", path, limit=1)
+        elif len(tiers) == len(written):
+            if tiers[0].start != 0:
+                self._report.add("first_tier", f"{path}/0/from")
+            self._rising([tier.start for tier in tiers], path)
+        return tuple(tiers)
+
+    def _given(self, value: object, path: str, key: str) -> Fraction | None:
+        if value is None or value == "":
+            self._report.add("missing_key", path, key=key)
+            return None
+        return self._exact(value, f"{path}/{key}")
+
+    def _fixed(self, value: object, path: str) -> int | None:
+        try:
+            minor = parse_type(FieldType.MONEY, value)
+        except BadValue as problem:
+            self._report.bad_value(problem, path)
+            return None
+        return minor if isinstance(minor, int) else None
+
+    def _nodes(self, value: object, path: str, _param: Param) -> tuple[tuple[Fraction, ...], ...] | None:
+        nodes = []
+        written = self._report.list(value, path, _LIMIT_NODES)
+        for index, item in enumerate(written):
+            place = f"{path}/{index}"
+            if not isinstance(item, list) or len(item) != 2:
+                self._report.add("not_a_pair", place)
+                continue
+            pair = [self._exact(number, f"{place}/{position}") for position, number in enumerate(item)]
+            if pair[0] is not None and pair[1] is not None:
+                nodes.append((pair[0], pair[1]))
+        if len(written) < 2:
+            self._report.add("too_few", path, limit=2)
+        elif len(nodes) == len(written):
+            self._rising([node[0] for node in nodes], path)
+        return tuple(nodes)
+
+    def _axis(self, value: object, path: str, _param: Param) -> tuple[Fraction, ...] | None:
+        written = self._report.list(value, path, _LIMIT_NODES)
+        numbers = [self._exact(item, f"{path}/{index}") for index, item in enumerate(written)]
+        good = [number for number in numbers if number is not None]
+        if len(written) < 2:
+            self._report.add("too_few", path, limit=2)
+        elif len(good) == len(written):
+            self._rising(good, path)
+        return tuple(good)
+
+    def _matrix(self, value: object, path: str, _param: Param) -> tuple[tuple[Fraction, ...], ...] | None:
+        rows = []
+        for index, row in enumerate(self._report.list(value, path, _LIMIT_NODES)):
+            place = f"{path}/{index}"
+            numbers = [
+                self._exact(item, f"{place}/{column}")
+                for column, item in enumerate(self._report.list(row, place, _LIMIT_NODES))
+            ]
+            rows.append(tuple(number for number in numbers if number is not None))
+        return tuple(rows)
+
+    def _gates(self, value: object, path: str, param: Param) -> tuple[GateCondition, ...] | None:
+        gates = []
+        written = self._report.list(value, path, _LIMIT_NODES)
+        if not written:
+            self._report.add("too_few", path, limit=1)
+        for index, item in enumerate(written):
+            place = f"{path}/{index}"
+            row = self._report.mapping(item, place, ("measure", "from", "full_at"))
+            if row is None:
+                continue
+            measure = self._measure(row.get("measure"), f"{place}/measure", param)
+            start = self._given(row.get("from"), place, "from")
+            full_at = self._given(row.get("full_at"), place, "full_at")
+            if measure is None or start is None or full_at is None:
+                continue
+            if full_at < start:
+                self._report.add("pair_order", place)
+            gates.append(GateCondition(measure, start, full_at))
+        return tuple(gates)
+
+    def _above(self, value: object, path: str, _param: Param) -> Above | None:
+        row = self._report.mapping(value, path, ("from", "line"))
+        if row is None:
+            return None
+        start = self._given(row.get("from"), path, "from")
+        line = self._report.code(row.get("line"), f"{path}/line")
+        return Above(start, line) if start is not None and line is not None else None
+
+    def _rising(self, numbers: list[Fraction], path: str) -> None:
+        if any(first >= second for first, second in itertools.pairwise(numbers)):
+            self._report.add("not_sorted", path)
