@@ -1,5 +1,7 @@
 """Errors of the language; each carries its problems, the shell shows them in the reader's language."""
 
+from typing import ClassVar
+
 from rules_engine.errors import PravilaError
 from rules_engine.language.problems import Problem
 
@@ -36,3 +38,12 @@ class RulesetInvalid(LanguageError):
 
 class FactsInvalid(RulesetInvalid):
     """Facts given as JSON do not fit the vocabulary."""
+
+
+class EngineFailure(LanguageError):
+    """An engine cannot answer: the extension is missing, was refused a ruleset, or failed in the middle."""
+
+    template: ClassVar[dict[str, str]] = {
+        "ru": "движок правил не ответил: {detail}",
+        "en": "the rule engine did not answer: {detail}",
+    }

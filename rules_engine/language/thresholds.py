@@ -114,7 +114,7 @@ def _thresholds(condition: Condition) -> tuple[int, ...]:
     """
     op, value = condition.op, condition.value
     numbers: tuple[int, ...]
-    if isinstance(value, bool) or isinstance(value, str | FieldRef) or value is None:
+    if value is None or isinstance(value, bool | str | FieldRef):
         return ()
     if isinstance(value, int):
         numbers = (value,)
