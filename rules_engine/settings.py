@@ -1,11 +1,13 @@
 """The only reader of the environment: frozen settings, each with a default that works on one machine."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from rules_engine.errors import SettingsError
@@ -31,6 +33,8 @@ class Settings:
     smtp_url: str
     mail_from: str
     secure_cookies: bool
+    crash_at: str = ""
+    """Where the fault tests let this process die, `label` or `label:3` for the third time; empty in every installation."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -39,12 +43,19 @@ class Settings:
 
     @property
     def redis_socket(self) -> Path:
-        """Where the embedded Redis listens when no `PRAVILA_REDIS_URL` is given."""
-        return self.home / "redis" / "redis.sock"
+        """Where the embedded Redis listens when no `PRAVILA_REDIS_URL` is given.
+
+        The path of a Unix socket holds at most 107 bytes: below a deeper home it lies in a short folder of its own.
+        """
+        socket = self.home / "redis" / "redis.sock"
+        if len(os.fsencode(socket)) <= 100:
+            return socket
+        short = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
+        return Path("/tmp") / f"pravila-{os.getuid()}-{short}" / "redis.sock"
 
     @property
     def effective_redis_url(self) -> str:
-        return self.redis_url or f"unix://{self.redis_socket}"
+        return self.redis_url or f"unix://{quote(str(self.redis_socket))}"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -78,6 +89,7 @@ class Settings:
             smtp_url=source.get("PRAVILA_SMTP_URL") or "",
             mail_from=source.get("PRAVILA_MAIL_FROM") or "pravila@localhost",
             secure_cookies=_choice(source, "PRAVILA_SECURE_COOKIES", ("no", "yes")) == "yes",
+            crash_at=source.get("PRAVILA_CRASH_AT") or "",
         )
 
 

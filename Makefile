@@ -1,0 +1,41 @@
+# Needed before: Python 3.11 or newer with its venv module; on Python 3.11 and 3.12 also a C compiler.
+# Nothing here asks a question. The first run downloads packages into .venv, later runs start at once.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench faults
+
+BIN := .venv/bin
+READY := .venv/.ready
+READY_DEV := .venv/.ready-dev
+# How many processes the test suite runs in.
+JOBS ?= 2
+
+help: ## this list
+	@echo "Pravila: rules for a sales department. Needed: Python 3.11+, a C compiler on Python 3.11 and 3.12."
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(READY) ## set up from nothing, fill a demo company, start everything; Ctrl-C stops it
+	@$(BIN)/pybabel -q compile -d admin/translations
+	@exec $(BIN)/pravila demo
+
+test: check ## check, then the whole test suite
+	$(BIN)/python -m pytest -n $(JOBS)
+
+check: $(READY_DEV) ## lint, format, types, who may import whom
+	@$(BIN)/python hatch_build.py
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY_DEV) ## benchmarks: rule engines beside their peers, requests end to end, replay
+	$(BIN)/python -m tests.benchmarks
+
+faults: $(READY_DEV) ## long fault runs: workers killed at random during 2,000 requests, on both databases
+	$(BIN)/python -m tests.faults
+
+$(READY): pyproject.toml .ci/setup
+	@sh .ci/setup
+
+$(READY_DEV): pyproject.toml .ci/setup
+	@sh .ci/setup dev
