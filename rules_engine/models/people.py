@@ -80,6 +80,8 @@ class User(Keyed):
     role: Mapped[Role]
     password_hash: Mapped[str | None]
     """Argon2id. None: he cannot log in until an administrator sets a password."""
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    """The password was made by an administrator: good for one login, then he chooses his own."""
     locale: Mapped[str] = mapped_column(default="ru")
     is_active: Mapped[bool] = mapped_column(default=True)
     session_epoch: Mapped[int] = mapped_column(default=0)

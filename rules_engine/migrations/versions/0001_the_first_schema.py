@@ -142,6 +142,7 @@ def upgrade() -> None:
     sa.Column('phone', sa.String(), nullable=False),
     sa.Column('role', sa.Enum('administrator', 'head', 'manager', 'auditor', name='role', native_enum=False, length=32), nullable=False),
     sa.Column('password_hash', sa.String(), nullable=True),
+    sa.Column('must_change_password', sa.Boolean(), nullable=False),
     sa.Column('locale', sa.String(), nullable=False),
     sa.Column('is_active', sa.Boolean(), nullable=False),
     sa.Column('session_epoch', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),

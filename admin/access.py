@@ -1,0 +1,80 @@
+"""Who may open what: one table of endpoint x role x own or all. The guard reads it, and so does a generated test.
+
+An endpoint that is missing here answers 404 to everybody and fails the suite. Everybody may open what is PUBLIC;
+what is BY_TOKEN checks a bearer token by itself (admin/api). For the rest a row says for each role whether it sees
+ALL, or OWN things only: a view under OWN must answer 404 for what is not the viewer's.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from rules_engine.models import Role
+
+
+class Scope(StrEnum):
+    OWN = "own"
+    ALL = "all"
+
+
+class Open(StrEnum):
+    PUBLIC = "public"
+    BY_TOKEN = "by_token"
+
+
+Row = Open | Mapping[Role, Scope]
+
+ADMINISTRATOR, HEAD, MANAGER, AUDITOR = Role.ADMINISTRATOR, Role.HEAD, Role.MANAGER, Role.AUDITOR
+
+
+def all_of(*roles: Role, own: tuple[Role, ...] = ()) -> Row:
+    """Return a row: `roles` see everything, `own` only what is theirs."""
+    return MappingProxyType({**dict.fromkeys(roles, Scope.ALL), **dict.fromkeys(own, Scope.OWN)})
+
+
+EVERYONE = all_of(ADMINISTRATOR, HEAD, MANAGER, AUDITOR)
+READS_ALL = all_of(ADMINISTRATOR, HEAD, AUDITOR)
+READS_ALL_OR_OWN = all_of(ADMINISTRATOR, HEAD, AUDITOR, own=(MANAGER,))
+HEADS = all_of(HEAD, ADMINISTRATOR)
+HEADS_OR_OWN = all_of(HEAD, ADMINISTRATOR, own=(MANAGER,))
+ADMINISTRATORS = all_of(ADMINISTRATOR)
+
+
+def reference(endpoint: str, *, read: Row, write: Row | None = None) -> dict[str, Row]:
+    """Return the rows of a Flask-Admin view; without `write` its form endpoints are open to nobody."""
+    nobody = all_of()
+    rows = {f"{endpoint}.{name}": read for name in ("index_view", "details_view", "export")}
+    rows |= {f"{endpoint}.{name}": write or nobody for name in ("create_view", "edit_view", "delete_view")}
+    # Bulk actions skip the audit, look-ups and inline edits are not used: closed in every view.
+    return rows | {f"{endpoint}.{name}": nobody for name in ("action_view", "ajax_lookup", "ajax_update")}
+
+
+TABLE: dict[str, Row] = {
+    "static": Open.PUBLIC,
+    "htmx.static": Open.PUBLIC,
+    # login.py
+    "login.login": Open.PUBLIC,
+    "login.locale": Open.PUBLIC,
+    "login.logout": EVERYONE,
+    "login.password": EVERYONE,
+    # home.py
+    "home.home": EVERYONE,
+}
+
+
+def row_of(endpoint: str) -> Row | None:
+    """Return the row of an endpoint; None: it has none, and nobody may open it."""
+    return TABLE.get(endpoint)
+
+
+def scope_of(endpoint: str, role: Role) -> Scope | None:
+    """Return what `role` sees behind an endpoint; None: nothing. Public endpoints show everything."""
+    row = row_of(endpoint)
+    if row is None or row is Open.BY_TOKEN:
+        return None
+    return Scope.ALL if isinstance(row, Open) else row.get(role)
+
+
+def may(endpoint: str, role: Role) -> bool:
+    """Return whether `role` may open an endpoint: menus and buttons ask this before they show a link."""
+    return scope_of(endpoint, role) is not None

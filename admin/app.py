@@ -1,0 +1,81 @@
+"""The web shell: `create_app` wires the pages to one installation."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+
+from flask import Blueprint, Flask, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from werkzeug.exceptions import HTTPException
+
+from admin import labels, language, menu, security
+from admin.base import Shell, close_session
+from admin.views import home, login
+from admin.wake import make_wake
+from rules_engine import clock, db
+from rules_engine.errors import NotFound, PravilaError
+from rules_engine.settings import Settings
+
+BODY_LIMIT = 1_048_576
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -> Flask:
+    """Return the web application of an installation. `now` is its business clock, sessions have their own."""
+    app = Flask(__name__)
+    app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    engine = db.make_engine(settings.database_url)
+    app.extensions["pravila"] = Shell(
+        settings=settings,
+        engine=engine,
+        sessions=db.make_sessions(engine, settings),
+        reading_sessions=db.make_reading_sessions(engine, settings),
+        wake=make_wake(settings.effective_redis_url),
+        now=now,
+    )
+    app.teardown_request(close_session)
+    language.init_app(app)
+    labels.init_app(app)
+    security.init_app(app)
+    menu.init_app(app)
+    _serve_htmx(app)
+    _answer_errors(app)
+    login.init_app(app)
+    home.init_app(app)
+    return app
+
+
+def _serve_htmx(app: Flask) -> None:
+    """Serve the script that comes with a package, so that nothing is fetched from outside or pasted here."""
+    folder = Path(str(files("js_lib_htmx"))) / "static" / "htmx"
+    app.register_blueprint(Blueprint("htmx", __name__, static_folder=folder, static_url_path="/static/htmx"))
+
+
+def _answer_errors(app: Flask) -> None:
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> ResponseReturnValue:
+        title, text = {
+            403: (_("Not for your role"), _("Your role does not include this page.")),
+            404: (_("There is no such page"), _("It may have been removed, or it is not yours to see.")),
+            413: (_("Too much at once"), _("The form holds more than one megabyte.")),
+        }.get(error.code or 500, (error.name, error.description or ""))
+        return render_template("error.html", title=title, text=text), error.code or 500
+
+    @app.errorhandler(PravilaError)
+    def not_done(problem: PravilaError) -> ResponseReturnValue:
+        # Views show what a person can mend beside the form; this is for what none of them expected.
+        status = 404 if isinstance(problem, NotFound) else 409
+        return render_template("error.html", title=_("Not done"), text=problem.message(language.language())), status
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> ResponseReturnValue:
+        log.exception("page_failed", extra={"endpoint": request.endpoint})
+        if app.testing or app.debug:
+            raise error
+        text = _("The failure is in the log. Nothing was changed; you can try again.")
+        return render_template("error.html", title=_("Something broke here"), text=text), 500

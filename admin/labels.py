@@ -1,0 +1,68 @@
+"""The words for what is stored as a code: roles, statuses, outcomes, reasons. Codes that people add show as they are."""
+
+from collections.abc import Mapping
+
+from flask import Flask
+from flask_babel import LazyString, lazy_gettext
+
+from rules_engine.models import RequestStatus, Role
+
+Labels = Mapping[str, LazyString]
+
+ROLES: Labels = {
+    Role.ADMINISTRATOR: lazy_gettext("administrator"),
+    Role.HEAD: lazy_gettext("head of sales"),
+    Role.MANAGER: lazy_gettext("sales manager"),
+    Role.AUDITOR: lazy_gettext("auditor"),
+}
+
+STATUSES: Labels = {
+    RequestStatus.NEW: lazy_gettext("new"),
+    RequestStatus.ASSIGNED: lazy_gettext("assigned"),
+    RequestStatus.IN_PROGRESS: lazy_gettext("in progress"),
+    RequestStatus.WAITING_CLIENT: lazy_gettext("waiting for client"),
+    RequestStatus.WON: lazy_gettext("paid"),
+    RequestStatus.LOST: lazy_gettext("refusal"),
+    RequestStatus.SPAM: lazy_gettext("spam"),
+}
+
+DECISIONS: Labels = {
+    "assignment": lazy_gettext("Assignment of requests"),
+    "escalation": lazy_gettext("Answers in time"),
+}
+
+MODES: Labels = {
+    "off": lazy_gettext("off"),
+    "watch": lazy_gettext("watch"),
+    "hints": lazy_gettext("hints"),
+    "live": lazy_gettext("live"),
+}
+
+
+def label(labels: Labels, code: str | None) -> str:
+    """Return the words for a code in the viewer's language; an unknown code as it is, None as a dash."""
+    if code is None:
+        return "—"
+    return str(labels.get(code, code))
+
+
+def role_name(role: str) -> str:
+    return label(ROLES, role)
+
+
+def status_name(status: str) -> str:
+    return label(STATUSES, status)
+
+
+def decision_name(decision: str) -> str:
+    return label(DECISIONS, decision)
+
+
+def mode_name(mode: str) -> str:
+    return label(MODES, mode)
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(
+        role_name=role_name, status_name=status_name, decision_name=decision_name, mode_name=mode_name
+    )

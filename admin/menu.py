@@ -1,0 +1,54 @@
+"""The top bar: a link for each page that the viewer's role may open."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, g, request, url_for
+from flask_babel import LazyString, lazy_gettext
+
+from admin.access import may
+from admin.base import Filling
+from admin.security import csp_nonce, viewer_or_none
+from rules_engine.models import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    endpoint: str
+    label: LazyString
+    prefix: str
+    """Pages under this path belong to the item."""
+    roles: frozenset[Role] = frozenset(Role)
+    """Whose top bar shows it; whether one may open it says access.py."""
+
+
+STAFF = frozenset({Role.HEAD, Role.ADMINISTRATOR, Role.AUDITOR})
+
+ITEMS: tuple[Item, ...] = (Item("home.home", lazy_gettext("Home"), "/", STAFF),)
+
+
+def items(role: Role, path: str) -> list[dict[str, Any]]:
+    """Return the links of the top bar: label, address, and whether the present page is below it."""
+    return [
+        {
+            "label": item.label,
+            "url": url_for(item.endpoint),
+            "current": path == item.prefix or (item.prefix != "/" and path.startswith(item.prefix)),
+        }
+        for item in ITEMS
+        if role in item.roles and may(item.endpoint, role)
+    ]
+
+
+def init_app(app: Flask) -> None:
+    @app.context_processor
+    def top_bar() -> dict[str, Any]:
+        viewer = viewer_or_none()
+        filling: Filling | None = g.get("pravila_filling")
+        return {
+            "viewer": viewer,
+            "may": lambda endpoint: viewer is not None and may(endpoint, viewer.role),
+            "menu_items": items(viewer.role, request.path) if viewer else [],
+            "filling": filling,
+            "csp_nonce": csp_nonce,
+        }

@@ -1,0 +1,12 @@
+"""The web process: `python -m waitress --listen=127.0.0.1:8000 wsgi:app`, or this file itself."""
+
+from admin.app import create_app
+from rules_engine.settings import Settings
+
+settings = Settings.from_env()
+app = create_app(settings)
+
+if __name__ == "__main__":
+    from waitress import serve
+
+    serve(app, host=settings.host, port=settings.port, threads=8, ident=None)
