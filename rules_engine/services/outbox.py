@@ -1,0 +1,210 @@
+"""Messages to people: written in the transaction that decided them, delivered afterwards.
+
+Delivery is at least once: a message that was sent by a worker who died before he could note it is sent once more,
+with the same key.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, cast
+
+from sqlalchemy import Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from rules_engine.db import is_sqlite, settings_of
+from rules_engine.errors import DeliveryError
+from rules_engine.models import OutboxMessage, OutboxState, User, WorkKind
+from rules_engine.services import work
+
+PAGE = "page"
+"""The list of messages on the person's own page: delivered as soon as it is committed."""
+EMAIL = "email"
+MAX_TRIES = 8
+"""With a pause that doubles from one minute: given up after about two hours."""
+
+_TABLE = cast(Table, OutboxMessage.__table__)
+
+Words = str | Mapping[str, str]
+"""One text, or one a language: {"ru", "en"}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a sender is given: one message, or several of a digest made into one."""
+
+    key: str
+    """The same on every repeat: a receiver can recognise a double."""
+    address: str
+    subject: str
+    body: str
+    link: str
+    locale: str
+    message_ids: tuple[int, ...] = field(default=())
+
+
+class Sender(Protocol):
+    """Delivers by one channel. Raises DeliveryError, `permanent` when trying again cannot help."""
+
+    def __call__(self, letter: Letter) -> None: ...
+
+
+def notify(
+    session: Session,
+    *,
+    user_ids: Iterable[int],
+    subject: Words,
+    body: Words,
+    key: str,
+    now: datetime,
+    link: str = "",
+    channels: Collection[str] | None = None,
+    digest_minutes: int = 0,
+) -> int:
+    """Write a message to each of these people by each channel; return how many are new.
+
+    `key` names the cause: the same key again writes nothing. `digest_minutes` holds it back until the next instant of
+    a grid of so many minutes from local midnight, where all messages of one person with the same grid go out as one.
+    Without settings for mail a mail is kept in the outbox page; in a replay nothing is delivered at all.
+    """
+    wanted = tuple(dict.fromkeys(user_ids))
+    if not wanted:
+        return 0
+    people = session.execute(
+        select(User.id, User.email, User.locale).where(User.id.in_(wanted), User.is_active).order_by(User.id)
+    ).all()
+    not_before = next_of_grid(now, digest_minutes, session) if digest_minutes else now
+    common = {
+        "link": link,
+        "created_at": now,
+        "not_before": not_before,
+        "digest_key": f"every-{digest_minutes}" if digest_minutes else None,
+        "attempts": 0,
+    }
+    rows: list[dict[str, Any]] = []
+    for user_id, email, locale in people:
+        text = {"subject": words_in(subject, locale), "body": words_in(body, locale), "user_id": user_id, **common}
+        if channels is None or PAGE in channels:
+            rows.append({**text, "key": f"{key}:{user_id}:{PAGE}", "channel": PAGE, "address": ""})
+        if email and (channels is None or EMAIL in channels):
+            rows.append({**text, "key": f"{key}:{user_id}:{EMAIL}", "channel": EMAIL, "address": email})
+    for row in rows:
+        row["state"] = _first_state(session, row["channel"])
+        row["sent_at"] = not_before if row["state"] == OutboxState.SENT else None
+    if not rows:
+        return 0
+    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
+    written = session.execute(
+        insert(_TABLE).on_conflict_do_nothing(index_elements=["key"]).returning(_TABLE.c.id, _TABLE.c.state), rows
+    ).all()
+    for message_id, state in written:
+        if state == OutboxState.PENDING:
+            work.ask(session, WorkKind.OUTBOX, message_id, not_before)
+    return len(written)
+
+
+def _first_state(session: Session, channel: str) -> OutboxState:
+    if session.info.get("is_replay"):
+        return OutboxState.KEPT
+    if channel == PAGE:
+        return OutboxState.SENT
+    return OutboxState.PENDING if settings_of(session).smtp_url else OutboxState.KEPT
+
+
+def words_in(words: Words, locale: str) -> str:
+    """Return the text in `locale`; where that is missing, in Russian."""
+    if isinstance(words, str):
+        return words
+    return words.get(locale) or words["ru"]
+
+
+def next_of_grid(now: datetime, minutes: int, session: Session) -> datetime:
+    """Return the first instant after `now` of a grid of so many minutes from each midnight of the business zone."""
+    zone = settings_of(session).zone
+    local = now.astimezone(zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(now.tzinfo)
+    step = timedelta(minutes=minutes)
+    then = midnight + ((now - midnight) // step + 1) * step
+    tomorrow = (local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + timedelta(days=1)).astimezone(
+        now.tzinfo
+    )
+    return min(then, tomorrow)
+
+
+def letter_of(session: Session, message_id: int) -> Letter | None:
+    """Return what is to be sent for a message, or None if there is nothing to do any more.
+
+    Of a digest the oldest message that still waits carries all of them. For the others LaterInDigest is raised: they
+    are looked at again when it has been sent.
+    """
+    message = session.get(OutboxMessage, message_id)
+    if message is None or message.state != OutboxState.PENDING:
+        return None
+    locale = session.scalar(select(User.locale).where(User.id == message.user_id)) or settings_of(session).locale
+    if message.digest_key is None:
+        return Letter(message.key, message.address, message.subject, message.body, message.link, locale, (message.id,))
+    together = session.scalars(
+        select(OutboxMessage)
+        .where(
+            OutboxMessage.user_id == message.user_id,
+            OutboxMessage.channel == message.channel,
+            OutboxMessage.digest_key == message.digest_key,
+            OutboxMessage.not_before == message.not_before,
+            OutboxMessage.state == OutboxState.PENDING,
+        )
+        .order_by(OutboxMessage.id)
+    ).all()
+    if together[0].id != message.id:
+        raise LaterInDigest
+    subject = message.subject if len(together) == 1 else _digest_subject(len(together), locale)
+    body = "\n\n".join("\n".join(part for part in (m.subject, m.body, m.link) if part) for m in together)
+    return Letter(
+        message.key,
+        message.address,
+        subject,
+        body if len(together) > 1 else message.body,
+        message.link if len(together) == 1 else "",
+        locale,
+        tuple(m.id for m in together),
+    )
+
+
+class LaterInDigest(Exception):
+    """Another message of the same digest carries this one."""
+
+
+def _digest_subject(number: int, locale: str) -> str:
+    return f"Сводка, сообщений: {number}" if locale == "ru" else f"Digest, messages: {number}"
+
+
+def mark_sent(session: Session, letter: Letter, now: datetime) -> None:
+    """Note that a letter has gone out, for every message in it."""
+    session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id.in_(letter.message_ids), OutboxMessage.state == OutboxState.PENDING)
+        .values(state=OutboxState.SENT, sent_at=now, attempts=OutboxMessage.attempts + 1, last_error=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def mark_failed(session: Session, letter: Letter, error: DeliveryError, now: datetime) -> datetime | None:
+    """Note a try that failed; return when to try again, or None if the message was given up."""
+    message = session.get_one(OutboxMessage, letter.message_ids[0])
+    session.refresh(message)
+    message.attempts += 1
+    message.last_error = error.message("ru")[:2000]
+    if error.permanent or message.attempts >= MAX_TRIES:
+        message.state = OutboxState.DEAD
+        return None
+    return now + timedelta(minutes=2 ** (message.attempts - 1))
+
+
+def send_again(session: Session, message: OutboxMessage, now: datetime) -> None:
+    """Let a message that was given up or kept be delivered, with its old key."""
+    message.state = OutboxState.PENDING
+    message.attempts = 0
+    message.not_before = now
+    message.digest_key = None
+    session.flush()
+    work.ask(session, WorkKind.OUTBOX, message.id, now)

@@ -1,0 +1,273 @@
+"""Work items: what must be looked at and when, and who has it at the moment.
+
+Two clocks: `wake_at` is business time and comes in as an argument; leases and backoff are of the machine's clock (on
+PostgreSQL of the database's, which all workers share).
+
+Order of locks: **work item, then request, then ledger month**. Whoever changes the row of a request and wants it
+looked at calls `ask` first and changes the row afterwards; the other way round two transactions can wait for each
+other on PostgreSQL.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import BigInteger, ColumnElement, CursorResult, case, delete, func, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.expression import Update
+from sqlalchemy.sql.expression import cast as sql_cast
+
+from rules_engine import clock
+from rules_engine.db import is_sqlite
+from rules_engine.models import OPEN_STATUSES, Request, UtcDateTime, WorkItem, WorkKind
+
+LEASE_SECONDS = 5
+"""How long a worker that died keeps an item from the others."""
+MAX_ATTEMPTS = 5
+MAX_BACKOFF_SECONDS = 60
+BATCH = 1000
+"""Ids in one statement: SQLite bears no more than 32,766 parameters, and locks are taken in small steps."""
+
+_ITEMS = WorkItem.__table__.c
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One item in the hands of one worker, for as long as its epoch stands in the row."""
+
+    item_id: int
+    kind: WorkKind
+    subject_id: int
+    wake_at: datetime
+    epoch: int
+    attempt: int
+    """1 the first time; from 2 on the last try was not finished, and the native engine decides alone."""
+    is_given_up: bool = False
+    """The claim did not take the item but quarantined it, because too many tries were not finished."""
+
+
+def ask(session: Session, kind: WorkKind, subject_id: int, wake_at: datetime, *, replace: bool = False) -> None:
+    """Have the subject looked at when `wake_at` has come, or earlier if that was asked for already.
+
+    With `replace` the present wish is forgotten. A quarantined item stays where it is.
+    """
+    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
+    statement = insert(WorkItem).values(kind=kind, subject_id=subject_id, wake_at=wake_at, epoch=0, attempts=0)
+    new = statement.excluded.wake_at
+    kept = WorkItem.wake_at
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[WorkItem.kind, WorkItem.subject_id],
+            set_={"wake_at": new if replace else case((or_(kept.is_(None), kept > new), new), else_=kept)},
+        )
+    )
+
+
+def set_wake(session: Session, kind: WorkKind, subject_id: int, wake_at: datetime | None) -> None:
+    """Set when an existing item is looked at again, also to later; None: nothing to wait for."""
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.kind == kind, WorkItem.subject_id == subject_id)
+        .values(wake_at=wake_at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def wake_open_requests(
+    session: Session, at: datetime, *, manager_ids: Collection[int] | None = None, only_new: bool = False
+) -> int:
+    """Have open requests looked at when `at` has come; return how many wake earlier than they would have.
+
+    `manager_ids` limits it to the requests of these holders and to those without one (whoever came back may take them);
+    `only_new` to the latter. For changes that move many clocks: a calendar, an absence, a publication.
+    """
+    ids = select(Request.id).where(Request.status.in_(OPEN_STATUSES), Request.is_history.is_(False))
+    if only_new:
+        ids = ids.where(Request.manager_id.is_(None))
+    elif manager_ids is not None:
+        ids = ids.where(or_(Request.manager_id.is_(None), Request.manager_id.in_(manager_ids)))
+    woken = 0
+    # In the order of ids, as every other writer of many: two publications then never wait for each other in a ring.
+    for batch in _batches(session.scalars(ids.order_by(Request.id)).all()):
+        woken += _changed(
+            session,
+            update(WorkItem)
+            .where(
+                WorkItem.kind == WorkKind.REQUEST,
+                WorkItem.subject_id.in_(batch),
+                or_(WorkItem.wake_at.is_(None), WorkItem.wake_at > at),
+            )
+            .values(wake_at=at),
+        )
+    return woken
+
+
+def claim(
+    session: Session,
+    now: datetime,
+    *,
+    lease_seconds: int = LEASE_SECONDS,
+    kinds: Collection[WorkKind] = tuple(WorkKind),
+) -> Claim | None:
+    """Take the item that has been due longest, or return None if nothing is due that nobody has.
+
+    The caller commits at once, before the risky part, so that the attempt counts even if this process dies. An item
+    whose tries are used up is quarantined instead (`is_given_up`); the caller tells somebody in the same transaction.
+    """
+    machine_now = _machine_now(session)
+    due = (
+        select(WorkItem.id)
+        .where(
+            WorkItem.wake_at <= now,
+            WorkItem.quarantined_at.is_(None),
+            or_(WorkItem.lease_until.is_(None), WorkItem.lease_until < machine_now),
+            # "Not one of the others": by "one of these" SQLite would pick the index of kinds and sort all items.
+            WorkItem.kind.not_in([kind for kind in WorkKind if kind not in kinds]),
+        )
+        .order_by(WorkItem.wake_at, WorkItem.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    used_up = _ITEMS.attempts >= MAX_ATTEMPTS
+    row = session.execute(
+        update(WorkItem)
+        .where(WorkItem.id == due)
+        .values(
+            epoch=_ITEMS.epoch + 1,
+            attempts=_ITEMS.attempts + 1,
+            lease_until=case((used_up, None), else_=_later(machine_now, lease_seconds)),
+            quarantined_at=case((used_up, _instant(now)), else_=None),
+        )
+        .returning(*_RETURNED, WorkItem.quarantined_at)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Claim(row.id, row.kind, row.subject_id, row.wake_at, row.epoch, row.attempts, row.quarantined_at is not None)
+
+
+_RETURNED = (WorkItem.id, WorkItem.kind, WorkItem.subject_id, WorkItem.wake_at, WorkItem.epoch, WorkItem.attempts)
+
+
+def lock_mine(session: Session, claim: Claim) -> bool:
+    """Lock the claimed item for the rest of the transaction; False if another worker took it over meanwhile.
+
+    To be the first statement of the transaction that works. Whoever wants the item woken (`ask`) then waits for our
+    commit and lowers the `wake_at` that we wrote, so `finish` cannot overwrite his wish; and a wish that was committed
+    before came together with the change that caused it, which the facts we read from now on contain.
+    """
+    mine = (
+        select(WorkItem.id)
+        .where(WorkItem.id == claim.item_id, WorkItem.epoch == claim.epoch, WorkItem.quarantined_at.is_(None))
+        .with_for_update()
+    )
+    return session.scalar(mine) is not None
+
+
+def finish(session: Session, claim: Claim, now: datetime, wake_at: datetime | None) -> None:
+    """Give the item back, to be looked at again at `wake_at`, strictly after `now`; None: nothing to wait for.
+
+    In the transaction that did the work and called `lock_mine`. Raises ValueError for a `wake_at` that is already due:
+    it would be worked at for ever.
+    """
+    if wake_at is not None and wake_at <= now:
+        raise ValueError(f"{claim.kind} {claim.subject_id} wants to wake at {wake_at}, not after {now}")
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.id == claim.item_id)
+        .values(wake_at=wake_at, lease_until=None, attempts=0, last_error=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def drop(session: Session, claim: Claim) -> None:
+    """Delete an item that will never be needed again; keys are not used twice, so a late worker finds nothing."""
+    session.execute(delete(WorkItem).where(WorkItem.id == claim.item_id).execution_options(synchronize_session=False))
+
+
+def fail(session: Session, claim: Claim, now: datetime, error: str, *, counts: bool = True) -> bool:
+    """Give the item back after an error, to be tried after a pause; return whether it was quarantined instead.
+
+    `counts` False: the machine was to blame (the database was locked or away), and the attempt is taken back.
+    Changes nothing if another worker has the item by now.
+    """
+    is_last = counts and claim.attempt >= MAX_ATTEMPTS
+    pause = min(2**claim.attempt, MAX_BACKOFF_SECONDS)
+    values: dict[str, Any] = {"last_error": error[:2000]}
+    if is_last:
+        values |= {"quarantined_at": now, "lease_until": None}
+    else:
+        values["lease_until"] = _later(_machine_now(session), pause)
+    if not counts:
+        values["attempts"] = _ITEMS.attempts - 1
+    changed = _changed(
+        session,
+        update(WorkItem).where(WorkItem.id == claim.item_id, WorkItem.epoch == claim.epoch).values(values),
+    )
+    return is_last and bool(changed)
+
+
+def release_quarantine(session: Session, item: WorkItem, now: datetime) -> None:
+    """Let the item be tried again, at once and with all its attempts."""
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.id == item.id)
+        .values(quarantined_at=None, lease_until=None, attempts=0, wake_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    session.expire(item)
+
+
+def quarantined_among(session: Session, kind: WorkKind, subject_ids: Iterable[int]) -> set[int]:
+    """Return those of the subjects whose items were given up."""
+    found: set[int] = set()
+    for batch in _batches(list(subject_ids)):
+        found.update(
+            session.scalars(
+                select(WorkItem.subject_id).where(
+                    WorkItem.kind == kind, WorkItem.subject_id.in_(batch), WorkItem.quarantined_at.is_not(None)
+                )
+            )
+        )
+    return found
+
+
+def next_due(session: Session, *, kinds: Collection[WorkKind] = tuple(WorkKind)) -> datetime | None:
+    """Return the earliest instant at which an item wants to be looked at; None: nothing waits."""
+    return session.scalar(
+        select(func.min(WorkItem.wake_at)).where(
+            WorkItem.wake_at.is_not(None),
+            WorkItem.quarantined_at.is_(None),
+            WorkItem.kind.not_in([kind for kind in WorkKind if kind not in kinds]),
+        )
+    )
+
+
+def _changed(session: Session, statement: Update) -> int:
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return cast(CursorResult[Any], result).rowcount
+
+
+def _machine_now(session: Session) -> ColumnElement[Any]:
+    """Return the present of the clock that leases are measured by, as microseconds since 1970."""
+    if is_sqlite(session):
+        return _instant(clock.now())
+    seconds = func.extract("epoch", func.clock_timestamp())
+    return sql_cast(seconds * 1_000_000, BigInteger)
+
+
+def _instant(value: datetime) -> ColumnElement[Any]:
+    return literal(value, UtcDateTime())
+
+
+def _later(instant: ColumnElement[Any], seconds: int) -> ColumnElement[Any]:
+    # As a plain number: an instant plus a timedelta is not arithmetic that the stored type knows.
+    return sql_cast(instant, BigInteger) + int(timedelta(seconds=seconds) / timedelta(microseconds=1))
+
+
+def _batches(ids: Iterable[int]) -> Iterable[list[int]]:
+    ids = list(ids)
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
