@@ -1,4 +1,4 @@
-"""The words for what is stored as a code: roles, statuses, outcomes, reasons. Codes that people add show as they are."""
+"""The words for what is stored as a code: roles, statuses, outcomes, reasons. Other codes show as they are."""
 
 from collections.abc import Mapping
 

@@ -109,9 +109,9 @@ def moment(instant: datetime | None) -> str:
     if distance == 0:
         return time
     if distance == 1:
-        return _("tomorrow %(time)s", time=time)
+        return str(_("tomorrow %(time)s", time=time))
     if distance == -1:
-        return _("yesterday %(time)s", time=time)
+        return str(_("yesterday %(time)s", time=time))
     return f"{day(instant, 'd MMM')}{NBSP}{time}"
 
 
