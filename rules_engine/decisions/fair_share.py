@@ -1,0 +1,140 @@
+"""Strategies: who of the eligible gets the request. Exact fractions; the same facts give the same person.
+
+Fair share, after Balinski and Young's shortfall from quota: with N requests received so far among the
+candidates, candidate i is short of `(N + 1)·Eᵢ/ΣE − cᵢ` requests. The largest shortfall gets the next one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
+from math import lcm
+
+from rules_engine.decisions.instants import MINUTE_US
+from rules_engine.decisions.working_time import WorkingCalendar
+
+
+class Strategy(StrEnum):
+    FAIR_SHARE = "fair_share"
+    ROUND_ROBIN = "round_robin"
+    LEAST_LOADED = "least_loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the strategies weigh of one candidate.
+
+    `entitlement` is weight × working minutes of the month so far; `count` and `value_minor` are his balance in
+    the month's ledger; `last_received_us` is None for who never received a request; `given_shortfall` replaces
+    the computed one where facts come from a file.
+    """
+
+    id: int
+    entitlement: Fraction = Fraction(1)
+    count: int = 0
+    value_minor: int = 0
+    last_received_us: int | None = None
+    open_requests: int = 0
+    given_shortfall: Fraction | None = None
+
+
+class ValueStep(StrEnum):
+    """Whether the request is worth at least the mean of the last 90 days; None where the step is off."""
+
+    LARGE = "large"
+    SMALL = "small"
+
+
+def entitlement(weight: Fraction, calendar: WorkingCalendar, month_start: datetime, now: datetime) -> Fraction:
+    """Return weight × working minutes from the month's start to the end of the current or next working day.
+
+    `calendar` is the manager's own with his absences out; the working day counted may lie in the next month.
+    Raises CalendarError for who never works again.
+    """
+    return weight * calendar.elapsed(month_start, calendar.end_of_current_or_next_working_day(now))
+
+
+def entitlement_us(weight: Fraction, worked_us: int) -> Fraction:
+    """Return weight × working minutes, from microseconds worked."""
+    return weight * Fraction(worked_us, MINUTE_US)
+
+
+class FairShare:
+    """The shortfalls of the candidates of one decision, and their order.
+
+    All zero entitlements count as equal ones. Sums are kept as integers over one denominator.
+    """
+
+    def __init__(self, standings: Sequence[Standing], value_step: ValueStep | None = None) -> None:
+        self._standings = standings
+        self._value_step = value_step
+        given = [s.given_shortfall for s in standings if s.given_shortfall is not None]
+        if len(given) == len(standings) and given:
+            self._whole = lcm(*(d.denominator for d in given))
+            self._short = [d.numerator * (self._whole // d.denominator) for d in given]
+            return
+        common = lcm(*(s.entitlement.denominator for s in standings)) if standings else 1
+        shares = [s.entitlement.numerator * (common // s.entitlement.denominator) for s in standings]
+        if not any(shares):
+            shares = [1] * len(standings)
+        self._whole = sum(shares)
+        after = sum(s.count for s in standings) + 1
+        self._short = [after * share - s.count * self._whole for share, s in zip(shares, standings, strict=True)]
+
+    @cached_property
+    def shortfalls(self) -> dict[int, Fraction]:
+        """How many requests each candidate is short of."""
+        return {s.id: Fraction(short, self._whole) for s, short in zip(self._standings, self._short, strict=True)}
+
+    @cached_property
+    def order(self) -> list[int]:
+        """Ids in the order in which they would get the request, the one who gets it first.
+
+        First those level with the largest shortfall (at most half a request below it), in the order of the
+        tie-breaks; then the others by shortfall.
+        """
+        if not self._standings:
+            return []
+        largest = max(self._short)
+        level: list[Standing] = []
+        rest: list[tuple[int, Standing]] = []
+        for short, standing in zip(self._short, self._standings, strict=True):
+            if 2 * (largest - short) <= self._whole:
+                level.append(standing)
+            else:
+                rest.append((-short, standing))
+        level.sort(key=self._tie_break)
+        rest.sort(key=lambda item: (item[0], *longest_without(item[1])))
+        return [s.id for s in level] + [s.id for _, s in rest]
+
+    def _tie_break(self, standing: Standing) -> tuple[Fraction, int, int]:
+        return (self._value_key(standing), *longest_without(standing))
+
+    def _value_key(self, standing: Standing) -> Fraction:
+        if self._value_step is None:
+            return Fraction(0)
+        # Without entitlement any value received is far ahead; dividing by one minute keeps the order exact.
+        ratio = Fraction(standing.value_minor) / (standing.entitlement or 1)
+        return ratio if self._value_step is ValueStep.LARGE else -ratio
+
+
+def longest_without(standing: Standing) -> tuple[int, int]:
+    """Return a key that sorts the longest without a request first; never is longest; then the lower id."""
+    last = standing.last_received_us
+    return (-1 << 63 if last is None else last, standing.id)
+
+
+def least_loaded_order(standings: Sequence[Standing]) -> list[int]:
+    """Return ids by fewest open requests, then the longest without a request, then the lower id."""
+    ordered = sorted(standings, key=lambda s: (s.open_requests, *longest_without(s)))
+    return [s.id for s in ordered]
+
+
+def round_robin_order(standings: Sequence[Standing], pointer: int | None) -> list[int]:
+    """Return ids in rising order, beginning after `pointer`, the id served last (None: at the lowest)."""
+    ids = sorted(s.id for s in standings)
+    if pointer is None:
+        return ids
+    return [n for n in ids if n > pointer] + [n for n in ids if n <= pointer]
