@@ -4,10 +4,10 @@ Delivery is at least once: a message that was sent by a worker who died before h
 with the same key.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from sqlalchemy import Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.db import is_sqlite, settings_of
 from rules_engine.errors import DeliveryError
-from rules_engine.models import OutboxMessage, OutboxState, User, WorkKind
+from rules_engine.models import Incident, OutboxMessage, OutboxState, User, WorkKind
 from rules_engine.services import work
 
 PAGE = "page"
@@ -41,13 +41,12 @@ class Letter:
     body: str
     link: str
     locale: str
-    message_ids: tuple[int, ...] = field(default=())
+    channel: str
+    message_ids: tuple[int, ...]
 
 
-class Sender(Protocol):
-    """Delivers by one channel. Raises DeliveryError, `permanent` when trying again cannot help."""
-
-    def __call__(self, letter: Letter) -> None: ...
+Sender = Callable[[Letter], None]
+"""Delivers by one channel. Raises DeliveryError, `permanent` when trying again cannot help."""
 
 
 def notify(
@@ -142,9 +141,20 @@ def letter_of(session: Session, message_id: int) -> Letter | None:
     if message is None or message.state != OutboxState.PENDING:
         return None
     locale = session.scalar(select(User.locale).where(User.id == message.user_id)) or settings_of(session).locale
-    if message.digest_key is None:
-        return Letter(message.key, message.address, message.subject, message.body, message.link, locale, (message.id,))
-    together = session.scalars(
+    together = _digest_of(session, message) if message.digest_key else [message]
+    if together[0].id != message.id:
+        raise LaterInDigest
+    subject, body, link = message.subject, message.body, message.link
+    if len(together) > 1:
+        subject = _digest_subject(len(together), locale)
+        body = "\n\n".join("\n".join(part for part in (m.subject, m.body, m.link) if part) for m in together)
+        link = ""
+    ids = tuple(m.id for m in together)
+    return Letter(message.key, message.address, subject, body, link, locale, message.channel, ids)
+
+
+def _digest_of(session: Session, message: OutboxMessage) -> Sequence[OutboxMessage]:
+    return session.scalars(
         select(OutboxMessage)
         .where(
             OutboxMessage.user_id == message.user_id,
@@ -155,19 +165,6 @@ def letter_of(session: Session, message_id: int) -> Letter | None:
         )
         .order_by(OutboxMessage.id)
     ).all()
-    if together[0].id != message.id:
-        raise LaterInDigest
-    subject = message.subject if len(together) == 1 else _digest_subject(len(together), locale)
-    body = "\n\n".join("\n".join(part for part in (m.subject, m.body, m.link) if part) for m in together)
-    return Letter(
-        message.key,
-        message.address,
-        subject,
-        body if len(together) > 1 else message.body,
-        message.link if len(together) == 1 else "",
-        locale,
-        tuple(m.id for m in together),
-    )
 
 
 class LaterInDigest(Exception):
@@ -188,14 +185,36 @@ def mark_sent(session: Session, letter: Letter, now: datetime) -> None:
     )
 
 
+def keep(session: Session, letter: Letter) -> None:
+    """Leave the messages of a letter readable in the outbox page: there is nothing to send them by."""
+    session.execute(
+        update(OutboxMessage)
+        .where(OutboxMessage.id.in_(letter.message_ids), OutboxMessage.state == OutboxState.PENDING)
+        .values(state=OutboxState.KEPT)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def mark_failed(session: Session, letter: Letter, error: DeliveryError, now: datetime) -> datetime | None:
-    """Note a try that failed; return when to try again, or None if the message was given up."""
+    """Note a try that failed; return when to try again, or None if the message was given up and an incident written."""
     message = session.get_one(OutboxMessage, letter.message_ids[0])
     session.refresh(message)
     message.attempts += 1
     message.last_error = error.message("ru")[:2000]
     if error.permanent or message.attempts >= MAX_TRIES:
         message.state = OutboxState.DEAD
+        problem = {lang: error.message(lang) for lang in ("ru", "en")}
+        session.add(
+            Incident(
+                at=now,
+                kind="message_not_delivered",
+                message={
+                    "ru": f"сообщение для {message.address} не доставлено: {problem['ru']}",
+                    "en": f"the message to {message.address} was not delivered: {problem['en']}",
+                },
+                data={"message_id": message.id, "tries": message.attempts},
+            )
+        )
         return None
     return now + timedelta(minutes=2 ** (message.attempts - 1))
 

@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, ColumnElement, CursorResult, case, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CursorResult,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import Update
@@ -152,6 +164,26 @@ def claim(
 _RETURNED = (WorkItem.id, WorkItem.kind, WorkItem.subject_id, WorkItem.wake_at, WorkItem.epoch, WorkItem.attempts)
 
 
+def first_due(session: Session, before: datetime) -> Claim | None:
+    """Return the request that wants to be looked at first, if before `before`; for a replay, which takes no leases."""
+    row = session.execute(_FIRST_DUE, {"before": before}).one_or_none()
+    if row is None:
+        return None
+    return Claim(row.id, row.kind, row.subject_id, row.wake_at, row.epoch, row.attempts + 1)
+
+
+_FIRST_DUE = (
+    select(*_RETURNED)
+    .where(
+        WorkItem.wake_at < bindparam("before", type_=UtcDateTime()),
+        WorkItem.quarantined_at.is_(None),
+        WorkItem.kind != WorkKind.OUTBOX,
+    )
+    .order_by(WorkItem.wake_at, WorkItem.id)
+    .limit(1)
+)
+
+
 def lock_mine(session: Session, claim: Claim) -> bool:
     """Lock the claimed item for the rest of the transaction; False if another worker took it over meanwhile.
 
@@ -196,13 +228,11 @@ def fail(session: Session, claim: Claim, now: datetime, error: str, *, counts: b
     """
     is_last = counts and claim.attempt >= MAX_ATTEMPTS
     pause = min(2**claim.attempt, MAX_BACKOFF_SECONDS)
-    values: dict[str, Any] = {"last_error": error[:2000]}
+    values: dict[str, Any] = {"last_error": error[-2000:], "attempts": claim.attempt if counts else claim.attempt - 1}
     if is_last:
         values |= {"quarantined_at": now, "lease_until": None}
     else:
         values["lease_until"] = _later(_machine_now(session), pause)
-    if not counts:
-        values["attempts"] = _ITEMS.attempts - 1
     changed = _changed(
         session,
         update(WorkItem).where(WorkItem.id == claim.item_id, WorkItem.epoch == claim.epoch).values(values),
@@ -233,17 +263,6 @@ def quarantined_among(session: Session, kind: WorkKind, subject_ids: Iterable[in
             )
         )
     return found
-
-
-def next_due(session: Session, *, kinds: Collection[WorkKind] = tuple(WorkKind)) -> datetime | None:
-    """Return the earliest instant at which an item wants to be looked at; None: nothing waits."""
-    return session.scalar(
-        select(func.min(WorkItem.wake_at)).where(
-            WorkItem.wake_at.is_not(None),
-            WorkItem.quarantined_at.is_(None),
-            WorkItem.kind.not_in([kind for kind in WorkKind if kind not in kinds]),
-        )
-    )
 
 
 def _changed(session: Session, statement: Update) -> int:

@@ -297,10 +297,15 @@ def test_an_item_that_is_not_needed_any_more_is_gone_also_for_a_late_worker(any_
     assert not work.lock_mine(any_session, claim)
 
 
-def test_the_next_due_instant_is_the_earliest_that_is_not_quarantined(any_session: Session) -> None:
-    assert work.next_due(any_session) is None
+def test_a_replay_finds_the_first_item_before_an_instant_whoever_has_it(any_session: Session) -> None:
+    assert work.first_due(any_session, LATER) is None
     work.ask(any_session, WorkKind.REQUEST, 1, LATER)
     work.ask(any_session, WorkKind.REQUEST, 2, MONDAY)
-    assert work.next_due(any_session) == MONDAY
+    work.claim(any_session, MONDAY)
+
+    found = work.first_due(any_session, LATER)
+
+    assert found is not None
+    assert (found.subject_id, found.attempt) == (2, 2)
     any_session.execute(update(WorkItem).where(WorkItem.subject_id == 2).values(quarantined_at=MONDAY))
-    assert work.next_due(any_session) == LATER
+    assert work.first_due(any_session, LATER) is None
