@@ -1,0 +1,176 @@
+"""Settings that people change in the web page. Every change is in the audit log.
+
+The few rows are read once a transaction and kept in the session; `all_rows` also tells `reference` in the same
+query whether its snapshot is still good.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import event, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, SessionTransaction
+
+from rules_engine.db import is_sqlite
+from rules_engine.errors import InputError
+from rules_engine.language.kinds import Words
+from rules_engine.models import AppSetting
+from rules_engine.services import audit
+
+Value = int | str
+_CACHE = "pravila_app_settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: a whole number within bounds, or one of `choices`."""
+
+    key: str
+    default: Value
+    label: Words
+    minimum: int = 0
+    maximum: int = 1_000_000
+    choices: tuple[tuple[str, Words], ...] = ()
+
+
+ANSWER_WITHIN = "answer_within"
+KEEP_DETAILS_DAYS = "keep_details_days"
+AMOUNT_SHOWN = "amount_shown"
+MAX_TRANSFERS = "max_transfers"
+OVERLOAD_PCT = "overload_pct"
+RETRY_MINUTES = "retry_minutes"
+
+SETTINGS: Mapping[str, Setting] = {
+    setting.key: setting
+    for setting in (
+        Setting(
+            ANSWER_WITHIN,
+            30,
+            Words("срок ответа, если правило его не называет, рабочих минут", "answer within, where no rule says, min"),
+            minimum=1,
+            maximum=10_000,
+        ),
+        Setting(
+            RETRY_MINUTES,
+            15,
+            Words("заявку, которую некому взять, смотреть снова каждые, минут", "retry an untaken request every, min"),
+            minimum=1,
+            maximum=1_440,
+        ),
+        Setting(
+            MAX_TRANSFERS,
+            2,
+            Words("автоматических передач одной заявки, не более", "automatic transfers of one request, at most"),
+            maximum=20,
+        ),
+        Setting(
+            OVERLOAD_PCT,
+            20,
+            Words(
+                "заявок отдела не в срок одновременно, %: выше — перегрузка, передач нет",
+                "requests of a team late at once, %: above it is an overload, without transfers",
+            ),
+            minimum=1,
+            maximum=100,
+        ),
+        Setting(
+            AMOUNT_SHOWN,
+            "after_answer",
+            Words("сумма заявки видна менеджеру", "the manager sees the amount of a request"),
+            choices=(
+                ("after_answer", Words("после первого ответа", "after the first answer")),
+                ("always", Words("всегда", "always")),
+                ("never", Words("никогда", "never")),
+            ),
+        ),
+        Setting(
+            KEEP_DETAILS_DAYS,
+            400,
+            Words("хранить подробности решений, дней", "keep the details of decisions, days"),
+            minimum=30,
+            maximum=10_000,
+        ),
+    )
+}
+
+
+def number(session: Session, key: str) -> int:
+    """Return a setting that is a whole number. Raises KeyError for a key that is none of SETTINGS."""
+    return int(all_rows(session).get(key, SETTINGS[key].default))
+
+
+def choice(session: Session, key: str) -> str:
+    """Return a setting that is one of its choices. Raises KeyError for a key that is none of SETTINGS."""
+    return str(all_rows(session).get(key, SETTINGS[key].default))
+
+
+def change(session: Session, key: str, value: object, *, actor: str) -> None:
+    """Set a setting and note it in the audit log; the same value again changes nothing.
+
+    Raises InputError for an unknown key and for a value that the setting does not allow.
+    """
+    setting = SETTINGS.get(key)
+    if setting is None:
+        raise InputError(path=key, ru="такой настройки нет", en="there is no such setting")
+    checked = _checked(setting, value)
+    before = all_rows(session).get(key, setting.default)
+    if checked == before:
+        return
+    put(session, key, checked)
+    audit.record(
+        session,
+        actor=actor,
+        action="update",
+        subject_kind="setting",
+        subject_id=key,
+        before={"value": before},
+        after={"value": checked},
+    )
+
+
+def put(session: Session, key: str, value: Value) -> None:
+    """Write a row of the table as it is, without check and without audit."""
+    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
+    statement = insert(AppSetting).values(key=key, value={"value": value})
+    session.execute(
+        statement.on_conflict_do_update(index_elements=[AppSetting.key], set_={"value": statement.excluded.value})
+    )
+    session.info.pop(_CACHE, None)
+
+
+def all_rows(session: Session) -> Mapping[str, Any]:
+    """Return every stored value by key, as it was at the first question of this transaction."""
+    rows: dict[str, Any] | None = session.info.get(_CACHE)
+    if rows is None:
+        stored = session.execute(select(AppSetting.key, AppSetting.value)).all()
+        rows = session.info[_CACHE] = {key: value.get("value") for key, value in stored}
+    return rows
+
+
+def _checked(setting: Setting, value: object) -> Value:
+    if setting.choices:
+        allowed = [name for name, _ in setting.choices]
+        if value in allowed:
+            return str(value)
+        raise InputError(
+            path=setting.key, ru=f"возможно: {', '.join(allowed)}", en=f"must be one of {', '.join(allowed)}"
+        )
+    try:
+        whole = int(str(value).strip())
+    except ValueError:
+        raise InputError(path=setting.key, ru="нужно целое число", en="a whole number is needed") from None
+    if not setting.minimum <= whole <= setting.maximum:
+        raise InputError(
+            path=setting.key,
+            ru=f"от {setting.minimum} до {setting.maximum}",
+            en=f"from {setting.minimum} to {setting.maximum}",
+        )
+    return whole
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _forget(session: Session, transaction: SessionTransaction) -> None:
+    # A savepoint that was rolled back may have taken a change of a setting with it; a flush ends nothing.
+    if transaction.nested or transaction.parent is None:
+        session.info.pop(_CACHE, None)
