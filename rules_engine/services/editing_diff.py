@@ -10,7 +10,6 @@ from rules_engine.language.kinds import Words
 from rules_engine.language.model import OTHERWISE
 from rules_engine.services.editing_body import Body, Node, rule_ids, rule_of
 
-
 _NOTHING = Words("", "")
 
 
