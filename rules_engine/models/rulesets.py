@@ -34,6 +34,8 @@ class RulesetVersion(Keyed):
     note: Mapped[str] = mapped_column(default="")
     restored_from: Mapped[int | None]
     """Number of the version whose body this one repeats (a roll-back)."""
+    durable_refused: Mapped[str | None]
+    """Why durable_rules must not be given this version (it crashed or hung on trial); None: it may."""
 
 
 class RulesetDraft(Keyed):

@@ -14,7 +14,6 @@ from fractions import Fraction
 from threading import Lock
 from typing import Any
 from uuid import uuid4
-from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import event, select
@@ -45,6 +44,7 @@ DEFAULT_WEEKLY: Mapping[str, list[list[str]]] = {
 
 _TOKEN = "reference_version"
 _WATCHED = (User, Manager, Team, Calendar, CalendarException, Absence, ModeChange, RulesetVersion)
+_PICTURES_KEPT = 8
 _CALENDARS_KEPT = 2_000
 
 
@@ -122,6 +122,8 @@ class VersionRef:
     id: int
     number: int
     holds_from: datetime
+    content_hash: str
+    durable_refused: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,12 @@ class Reference:
         place = bisect_right(starts, at)
         return in_force[place - 1] if place else None
 
+    def next_version_at(self, decision: str, at: datetime) -> datetime | None:
+        """Return when, strictly after `at`, the next published version comes into force; None: none is known."""
+        starts, _ = self._by_holds_from.get(decision, ([], []))
+        place = bisect_right(starts, at)
+        return starts[place] if place < len(starts) else None
+
     def day_of(self, at: datetime) -> date:
         """Return the date of an instant in the business zone."""
         return at.astimezone(self.zone).date()
@@ -207,9 +215,9 @@ class Reference:
         return datetime.combine(day, time(), self.zone)
 
 
-_pictures: WeakKeyDictionary[Any, Reference] = WeakKeyDictionary()
+_pictures: OrderedDict[tuple[str, str], Reference] = OrderedDict()
 _calendars: OrderedDict[WorkingCalendar, WorkingCalendar] = OrderedDict()
-_calendars_lock = Lock()
+_lock = Lock()
 
 
 def reference(session: Session) -> Reference:
@@ -219,16 +227,19 @@ def reference(session: Session) -> Reference:
     """
     session.flush()
     token = settings_store.all_rows(session).get(_TOKEN)
-    bind = session.get_bind()
-    kept = _pictures.get(bind)
     zone = settings_of(session).zone
-    if kept is not None and kept.token == token and kept.zone == zone:
-        return kept
-    taken = _take(session, token, zone)
-    if token is not None:
-        # Without a token nothing would ever tell that the picture has aged.
-        _pictures[bind] = taken
-    return taken
+    if token is None:
+        # Nothing would ever tell that the picture has aged.
+        return _take(session, token, zone)
+    key = (token, zone.key)
+    kept = _pictures.get(key)
+    if kept is None:
+        kept = _take(session, token, zone)
+        with _lock:
+            _pictures[key] = kept
+            while len(_pictures) > _PICTURES_KEPT:
+                _pictures.popitem(last=False)
+    return kept
 
 
 def reference_changed(session: Session) -> None:
@@ -253,7 +264,7 @@ def _notice_changes(session: Session, _context: object, _instances: object) -> N
 
 def compiled(calendar: WorkingCalendar) -> WorkingCalendar:
     """Return the one object that this process keeps for a calendar: its index is made once, not once a picture."""
-    with _calendars_lock:
+    with _lock:
         kept = _calendars.setdefault(calendar, calendar)
         _calendars.move_to_end(kept)
         if len(_calendars) > _CALENDARS_KEPT:
@@ -407,10 +418,16 @@ def _load_managers(
 def _load_versions(session: Session) -> dict[str, tuple[VersionRef, ...]]:
     versions: dict[str, list[VersionRef]] = {}
     stored = select(
-        RulesetVersion.id, RulesetVersion.decision, RulesetVersion.number, RulesetVersion.holds_from
+        RulesetVersion.id,
+        RulesetVersion.decision,
+        RulesetVersion.number,
+        RulesetVersion.holds_from,
+        RulesetVersion.content_hash,
+        RulesetVersion.durable_refused,
     ).order_by(RulesetVersion.decision, RulesetVersion.number)
     for row in session.execute(stored):
-        versions.setdefault(row.decision, []).append(VersionRef(row.id, row.number, row.holds_from))
+        head = VersionRef(row.id, row.number, row.holds_from, row.content_hash, row.durable_refused)
+        versions.setdefault(row.decision, []).append(head)
     return {decision: tuple(heads) for decision, heads in versions.items()}
 
 

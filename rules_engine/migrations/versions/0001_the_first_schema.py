@@ -129,6 +129,7 @@ def upgrade() -> None:
     sa.Column('published_by', sa.String(), nullable=False),
     sa.Column('note', sa.String(), nullable=False),
     sa.Column('restored_from', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('durable_refused', sa.String(), nullable=True),
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_ruleset_versions')),
     sa.UniqueConstraint('decision', 'number', name=op.f('uq_ruleset_versions_decision_number')),
@@ -423,6 +424,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('source', 'external_id', name=op.f('uq_requests_source_external_id')),
     sqlite_autoincrement=True
     )
+    op.create_index('ix_requests_expected_value', 'requests', ['service', 'channel', 'received_at', 'amount_minor'], unique=False)
     op.create_index('ix_requests_client_id', 'requests', ['client_id'], unique=False)
     op.create_index('ix_requests_manager_id_status', 'requests', ['manager_id', 'status'], unique=False)
     op.create_index('ix_requests_received_at', 'requests', ['received_at'], unique=False)
@@ -456,6 +458,7 @@ def upgrade() -> None:
     sa.Column('kind', sa.String(), nullable=False),
     sa.Column('value', sa.String(), nullable=False),
     sa.Column('normalized', sa.String(), nullable=False),
+    sa.Column('domain', sa.String(), nullable=True),
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.ForeignKeyConstraint(['client_id'], ['clients.id'], name=op.f('fk_contact_points_client_id')),
     sa.ForeignKeyConstraint(['person_id'], ['contact_persons.id'], name=op.f('fk_contact_points_person_id')),
@@ -463,6 +466,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('client_id', 'kind', 'normalized', name=op.f('uq_contact_points_client_id_kind_normalized')),
     sqlite_autoincrement=True
     )
+    op.create_index('ix_contact_points_domain', 'contact_points', ['domain'], unique=False)
     op.create_index('ix_contact_points_kind_normalized', 'contact_points', ['kind', 'normalized'], unique=False)
     op.create_table('contacts',
     sa.Column('source', sa.String(), nullable=False),
@@ -585,6 +589,7 @@ def downgrade() -> None:
     op.drop_index('ix_contacts_manager_id_at', table_name='contacts')
     op.drop_index('ix_contacts_client_id_at', table_name='contacts')
     op.drop_table('contacts')
+    op.drop_index('ix_contact_points_domain', table_name='contact_points')
     op.drop_index('ix_contact_points_kind_normalized', table_name='contact_points')
     op.drop_table('contact_points')
     op.drop_index('uq_assignments_open_request', table_name='assignments', sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
@@ -592,6 +597,7 @@ def downgrade() -> None:
     op.drop_index('ix_assignments_manager_id_assigned_at', table_name='assignments')
     op.drop_index('ix_assignments_answer_due_at', table_name='assignments')
     op.drop_table('assignments')
+    op.drop_index('ix_requests_expected_value', table_name='requests')
     op.drop_index('ix_requests_status_received_at', table_name='requests')
     op.drop_index('ix_requests_received_at', table_name='requests')
     op.drop_index('ix_requests_manager_id_status', table_name='requests')
