@@ -11,6 +11,7 @@ import os
 import threading
 from dataclasses import dataclass, field
 from itertools import count
+from math import prod
 from typing import Any
 
 from rules_engine.language.engines.base import Facts, Predicate
@@ -27,6 +28,8 @@ except ImportError:  # not installed, or Python 3.13 and later, where it cannot 
 
 LIMIT_LEAVES = 60
 """Leaf conditions a handle: 64 matched nodes overflow its buffers."""
+LIMIT_GROUPS = 14
+"""Groups a rule, ours included: sixteen are refused with error 113."""
 LIMIT_PATHS = 64
 """An `$or` fires once per true branch, and branches of several `$or` multiply: ten of four fire a million times."""
 
@@ -45,11 +48,16 @@ def available() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """One rule in the extension's form; `paths` bounds how often it can fire on one fact."""
+    """A condition in the extension's form, and its size. `paths` bounds how often it can fire on one fact."""
 
     expression: Json
-    leaves: int
-    paths: int
+    leaves: int = 1
+    groups: int = 0
+    paths: int = 1
+
+    @property
+    def within_limits(self) -> bool:
+        return self.leaves <= LIMIT_LEAVES and self.groups <= LIMIT_GROUPS and self.paths <= LIMIT_PATHS
 
 
 @dataclass(slots=True)
@@ -211,16 +219,16 @@ class DurableEngine:
         rules: list[tuple[int, Json]] = []
         properties, leaves = _Properties(), 0
         for index, rule in enumerate(self._rules):
-            size = _compile(rule, _Properties())
-            if size.leaves > LIMIT_LEAVES or size.paths > LIMIT_PATHS:
+            form = _fitting(rule)
+            if form is None:
                 if rule.when is not None:
                     self._native[index] = compile_group(rule.when)
                 continue
-            if leaves + size.leaves > LIMIT_LEAVES:
+            if leaves + form.leaves > LIMIT_LEAVES:
                 shards.append(self._shard(rules, properties))
                 rules, properties, leaves = [], _Properties(), 0
-            rules.append((index, _compile(rule, properties).expression))
-            leaves += size.leaves
+            rules.append((index, _compile(rule, properties, plain=form.plain).expression))
+            leaves += form.leaves
         if rules:
             shards.append(self._shard(rules, properties))
         return shards
@@ -232,66 +240,92 @@ class DurableEngine:
             raise EngineFailure(detail=f"{type(problem).__name__}: {problem}") from problem
 
 
-def _compile(rule: Rule, properties: _Properties) -> _Compiled:
-    typed = {"_t": 1}
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a rule goes to the extension. `plain`: what needs a group of its own there is computed here instead."""
+
+    leaves: int
+    plain: bool
+
+
+def _fitting(rule: Rule) -> _Form | None:
+    """Return the form in which a rule keeps within the extension's limits, None where neither does."""
+    for plain in (False, True):
+        size = _compile(rule, _Properties(), plain=plain)
+        if size.within_limits:
+            return _Form(size.leaves, plain)
+    return None
+
+
+def _compile(rule: Rule, properties: _Properties, *, plain: bool) -> _Compiled:
+    typed = _Compiled({"_t": 1}, leaves=0)
     if rule.when is None:
-        return _Compiled(typed, 1, 1)
-    inner = _item(rule.when, True, properties)
-    return _Compiled({"$and": [typed, inner.expression]}, inner.leaves, inner.paths)
+        return _Compiled(typed.expression)
+    return _joined("$and", [typed, _item(rule.when, True, properties, plain)])
 
 
-def _item(item: Condition | Group, wanted: bool, properties: _Properties) -> _Compiled:
+def _item(item: Condition | Group, wanted: bool, properties: _Properties, plain: bool) -> _Compiled:
     """Return the expression that holds when the truth of the item is `wanted`; negation goes to the leaves."""
     if isinstance(item, Condition):
-        return _leaf(item, wanted, properties)
+        leaf = _leaf(item, wanted, properties)
+        if leaf is None or (plain and leaf.groups):
+            leaf = _Compiled({properties.verdict(item): int(wanted)})
+        return leaf
     inner = wanted is not (item.mode is Mode.NONE)
-    parts = [_item(member, inner, properties) for member in item.items]
+    kind = "$and" if (item.mode is Mode.ALL) is inner else "$or"
+    return _joined(kind, [_item(member, inner, properties, plain) for member in item.items])
+
+
+def _joined(kind: str, parts: list[_Compiled]) -> _Compiled:
+    """Return one group of the parts; a part that is a group of the same kind is dissolved in it."""
     if len(parts) == 1:
         return parts[0]
-    leaves = sum(part.leaves for part in parts)
-    expressions = [part.expression for part in parts]
-    if (item.mode is Mode.ALL) is wanted:
-        paths = 1
-        for part in parts:
-            paths *= part.paths
-        return _Compiled({"$and": expressions}, leaves, paths)
-    return _Compiled({"$or": expressions}, leaves, sum(part.paths for part in parts))
+    members: list[Json] = []
+    groups = 1
+    for part in parts:
+        same = part.expression.get(kind)
+        members += [part.expression] if same is None else same
+        groups += part.groups if same is None else part.groups - 1
+    paths = [part.paths for part in parts]
+    return _Compiled(
+        {kind: members},
+        leaves=sum(part.leaves for part in parts),
+        groups=groups,
+        paths=prod(paths) if kind == "$and" else sum(paths),
+    )
 
 
-def _leaf(condition: Condition, wanted: bool, properties: _Properties) -> _Compiled:
+def _leaf(condition: Condition, wanted: bool, properties: _Properties) -> _Compiled | None:
+    """Return one condition for the extension, None where it has to be computed here."""
     key, op, value = condition.field, condition.op, condition.value
     if op in ("is_empty", "is_filled"):
-        return _Compiled({properties.empty(key): int((op == "is_empty") is wanted)}, 1, 1)
+        return _Compiled({properties.empty(key): int((op == "is_empty") is wanted)})
     right = _right(condition, properties)
     if right is None:
-        return _Compiled({properties.verdict(condition): int(wanted)}, 1, 1)
+        return None
     name = properties.value(key)
     if op == "between" and isinstance(value, tuple):
         low, high = value
         if wanted:
-            return _Compiled({"$and": [{"$gte": {name: low}}, {"$lt": {name: high}}]}, 2, 1)
-        return _Compiled({"$or": [{"$lt": {name: low}}, {"$gte": {name: high}}, {properties.empty(key): 1}]}, 3, 1)
+            return _Compiled({"$and": [{"$gte": {name: low}}, {"$lt": {name: high}}]}, leaves=2, groups=1)
+        outside = [{"$lt": {name: low}}, {"$gte": {name: high}}, {properties.empty(key): 1}]
+        return _Compiled({"$or": outside}, leaves=3, groups=1)
+    # A missing right field makes the extension's comparison true; ours is false.
+    other = properties.empty(value.field) if isinstance(value, FieldRef) else None
     if wanted:
         test = _test(op, name, right)
-        if not isinstance(value, FieldRef):
-            return _Compiled(test, 1, 1)
-        # A missing right field makes the extension's comparison true; ours is false.
-        return _Compiled({"$and": [{properties.empty(value.field): 0}, test]}, 2, 1)
-    # Branches that exclude each other: at most one is true, so it still fires once.
+        if other is None:
+            return _Compiled(test)
+        return _Compiled({"$and": [{other: 0}, test]}, leaves=2, groups=1)
     branches = [_test(_NEGATED[op], name, right), {properties.empty(key): 1}]
-    if isinstance(value, FieldRef):
-        empty_right = properties.empty(value.field)
-        branches = [
-            {"$and": [{empty_right: 0}, branches[0]]},
-            {"$and": [{empty_right: 0}, branches[1]]},
-            {empty_right: 1},
-        ]
-        return _Compiled({"$or": branches}, 5, 1)
-    return _Compiled({"$or": branches}, 2, 1)
+    if other is None:
+        # The two exclude each other, so the group still fires once.
+        return _Compiled({"$or": branches}, leaves=2, groups=1)
+    return _Compiled({"$or": [*branches, {other: 1}]}, leaves=3, groups=1, paths=3)
 
 
 def _right(condition: Condition, properties: _Properties) -> Any:
-    """Return the right side for the extension; None where the condition is computed in Python."""
+    """Return the right side for the extension; None where the condition has to be computed here."""
     value, kind = condition.value, FIELDS[condition.field].type
     if condition.op not in _NEGATED and condition.op != "between":
         return None

@@ -77,7 +77,7 @@ def _unmet(item: Condition | Group, facts: Facts, *, wanted: bool) -> tuple[Cond
     if isinstance(item, Condition):
         return None if _probe(item)(facts) is wanted else (item, wanted)
     inner = wanted is not (item.mode is Mode.NONE)
-    if (item.mode is Mode.ALL) is wanted:
+    if (item.mode is Mode.ALL) is inner:
         # All true, or none true: the first member that is otherwise is the reason.
         for member in item.items:
             found = _unmet(member, facts, wanted=inner)
