@@ -33,6 +33,8 @@ class Settings:
     smtp_url: str
     mail_from: str
     secure_cookies: bool
+    public_url: str = ""
+    """How people reach the pages, without a slash at the end: links in mails begin with it."""
     crash_at: str = ""
     """Where the fault tests let this process die, `label` or `label:3` for the third time; empty in every installation."""
 
@@ -89,6 +91,7 @@ class Settings:
             smtp_url=source.get("PRAVILA_SMTP_URL") or "",
             mail_from=source.get("PRAVILA_MAIL_FROM") or "pravila@localhost",
             secure_cookies=_choice(source, "PRAVILA_SECURE_COOKIES", ("no", "yes")) == "yes",
+            public_url=_public_url(source),
             crash_at=source.get("PRAVILA_CRASH_AT") or "",
         )
 
@@ -104,6 +107,15 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise SettingsError(name="PRAVILA_PORT", problem=f"{text!r} is not a port number")
     return int(text)
+
+
+def _public_url(source: Mapping[str, str]) -> str:
+    value = source.get("PRAVILA_PUBLIC_URL") or ""
+    if not value:
+        return f"http://{source.get('PRAVILA_HOST') or '127.0.0.1'}:{source.get('PRAVILA_PORT') or '8000'}"
+    if not value.startswith(("http://", "https://")):
+        raise SettingsError(name="PRAVILA_PUBLIC_URL", problem=f"{value!r} begins neither with http:// nor https://")
+    return value.rstrip("/")
 
 
 def _secret_key(home: Path, given: str | None) -> str:

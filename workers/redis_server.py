@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 
@@ -39,15 +40,14 @@ def find_program() -> Path:
     )
 
 
-def start(settings: Settings, program: Path | None = None) -> subprocess.Popen[bytes]:
-    """Start the embedded Redis and return its process; it may not answer yet, see `is_answering`.
+def command(settings: Settings, program: Path | None = None) -> list[str]:
+    """Return how to start the embedded Redis, and make the folder of its socket.
 
-    `program`: another server than the one `find_program` would choose.
+    `program`: another server than the one that `find_program` would choose. Raises PolicyViolation.
     """
     socket = settings.redis_socket
     _make_private(socket.parent)
-    socket.unlink(missing_ok=True)
-    command = [
+    return [
         *(str(program or find_program()), "--port", "0"),
         *("--unixsocket", str(socket), "--unixsocketperm", "700"),
         *("--save", "", "--appendonly", "no"),
@@ -56,7 +56,11 @@ def start(settings: Settings, program: Path | None = None) -> subprocess.Popen[b
         *("--dir", str(socket.parent), "--logfile", str(socket.parent / "redis.log"), "--loglevel", "warning"),
         *("--daemonize", "no"),
     ]
-    return start_child(command)
+
+
+def start(settings: Settings, program: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start the embedded Redis and return its process; it may not answer yet, see `is_answering`."""
+    return start_child(command(settings, program))
 
 
 def is_answering(settings: Settings) -> bool:
@@ -73,6 +77,12 @@ def is_answering(settings: Settings) -> bool:
         return False
     finally:
         client.close()
+
+
+def place(settings: Settings) -> str:
+    """Return where Redis is, for logs and people: without its password."""
+    parts = urlsplit(settings.effective_redis_url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
 def _make_private(folder: Path) -> None:
