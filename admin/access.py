@@ -59,6 +59,18 @@ TABLE: dict[str, Row] = {
     "login.password": EVERYONE,
     # home.py
     "home.home": EVERYONE,
+    # reference.py, records.py
+    "admin.index": READS_ALL,
+    "admin.static": all_of(),  # Flask-Admin's own theme and scripts: not used
+    **reference("teams", read=READS_ALL, write=HEADS),
+    **reference("managers", read=READS_ALL, write=HEADS),
+    **reference("calendars", read=READS_ALL, write=HEADS),
+    **reference("exceptions", read=READS_ALL, write=HEADS),
+    **reference("absences", read=READS_ALL, write=HEADS),
+    **reference("request_rows", read=READS_ALL),
+    **reference("task_rows", read=READS_ALL),
+    **reference("version_rows", read=READS_ALL),
+    **reference("decision_rows", read=READS_ALL),
 }
 
 

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from admin import labels, language, menu, security
 from admin.base import Shell, close_session
-from admin.views import home, login
+from admin.views import home, login, reference
 from admin.wake import make_wake
 from rules_engine import clock, db
 from rules_engine.errors import NotFound, PravilaError
@@ -47,6 +47,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     _answer_errors(app)
     login.init_app(app)
     home.init_app(app)
+    reference.init_app(app)
     return app
 
 

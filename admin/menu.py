@@ -24,7 +24,10 @@ class Item:
 
 STAFF = frozenset({Role.HEAD, Role.ADMINISTRATOR, Role.AUDITOR})
 
-ITEMS: tuple[Item, ...] = (Item("home.home", lazy_gettext("Home"), "/", STAFF),)
+ITEMS: tuple[Item, ...] = (
+    Item("home.home", lazy_gettext("Home"), "/", STAFF),
+    Item("admin.index", lazy_gettext("Reference data"), "/admin/", STAFF),
+)
 
 
 def items(role: Role, path: str) -> list[dict[str, Any]]:
