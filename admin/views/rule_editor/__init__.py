@@ -1,0 +1,1 @@
+"""The room of the rule editor: reading, editing, trying, publishing, history."""

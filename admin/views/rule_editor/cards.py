@@ -1,0 +1,239 @@
+"""What the pages show of a ruleset: a card for each rule, and the open card with its conditions and actions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from admin.views.rule_editor.actions import ActionForm, Actions
+from admin.views.rule_editor.conditions import ConditionForm, Conditions, Option, Typed
+from admin.views.rule_editor.places import Complaint
+from admin.views.rule_editor.sentences import Part, Speaker
+from admin.views.rule_editor.wording import _
+from rules_engine.language.kinds import Words
+from rules_engine.language.model import OTHERWISE, Mode
+from rules_engine.services.editing import fingerprint
+from rules_engine.services.editing_body import Body, Node, Pointer, group_mode, pointer_text, rule_ids, rule_of
+
+GROUP_LEVELS = 2
+"""The page offers groups inside the first one and no deeper; what was imported deeper is shown and can be edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is open in a draft: a rule, and in it the form of a condition or action, `title` or `remove`."""
+
+    rule: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What somebody typed that could not be taken, or is not finished: it stays in the open form."""
+
+    condition: Typed | None = None
+    action: Mapping[str, Sequence[str]] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A condition in the open card. `form` is there for the one that is being edited."""
+
+    at: str
+    parts: tuple[Part, ...]
+    complaints: tuple[Complaint, ...]
+    form: ConditionForm | None
+
+    @property
+    def is_group(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    at: str
+    mode: str
+    modes: tuple[Option, ...]
+    items: "tuple[Row | GroupView, ...]"
+    complaints: tuple[Complaint, ...]
+    may_nest: bool
+    is_outer: bool
+
+    @property
+    def is_group(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    at: str
+    parts: tuple[Part, ...]
+    complaints: tuple[Complaint, ...]
+    form: ActionForm | None
+    among: GroupView | None
+    may_have_among: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCard:
+    """The inside of the card that is being edited; `when` is None for a rule that matches everything."""
+
+    at: str
+    when: GroupView | None
+    actions: tuple[ActionView, ...]
+    may_add_action: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One rule. `number` is None for `otherwise`; `hits` None where nobody counts."""
+
+    id: str
+    number: int | None
+    title: str
+    note: str
+    enabled: bool
+    parts: tuple[Part, ...]
+    complaints: tuple[Complaint, ...]
+    seen: str
+    hits: int | None = None
+    is_last: bool = False
+    inside: OpenCard | None = None
+
+    @property
+    def is_otherwise(self) -> bool:
+        return self.number is None
+
+
+class Cards:
+    """Makes the cards of one body for one person."""
+
+    def __init__(
+        self,
+        body: Body,
+        speaker: Speaker,
+        *,
+        lang: str,
+        hits: Mapping[str, int] | None = None,
+        complaints: Sequence[Complaint] = (),
+    ) -> None:
+        self._body, self._speaker, self._lang = body, speaker, lang
+        self._hits, self._complaints = hits, complaints
+
+    def all(self, inside: "Inside | None" = None) -> list[Card]:
+        """Return the cards in order, `otherwise` last where there is one."""
+        ids = rule_ids(self._body)
+        cards = [self._card(rule_id, number, number == len(ids), inside) for number, rule_id in enumerate(ids, 1)]
+        if self._body.get("otherwise"):
+            cards.append(self._card(OTHERWISE, None, True, inside))
+        return cards
+
+    def _card(self, rule_id: str, number: int | None, is_last: bool, inside: "Inside | None") -> Card:
+        rule = rule_of(self._body, rule_id)
+        enabled = rule.get("enabled", True) is True
+        opened = inside is not None and inside.place.rule == rule_id
+        return Card(
+            id=rule_id,
+            number=number,
+            title=_("Otherwise") if number is None else title_of(rule, self._lang),
+            note=str(rule.get("note") or ""),
+            enabled=enabled,
+            parts=self._speaker.rule(rule),
+            complaints=tuple(one for one in self._complaints if one.rule == rule_id),
+            seen=fingerprint(self._body, rule_id),
+            hits=None if self._hits is None else self._hits.get(rule_id, 0),
+            is_last=is_last,
+            inside=inside.of(rule, self._complaints) if inside and opened else None,
+        )
+
+
+class Inside:
+    """Makes the inside of the open card."""
+
+    def __init__(self, place: Place, kept: Kept, speaker: Speaker, conditions: Conditions, actions: Actions) -> None:
+        self.place, self._kept = place, kept
+        self._speaker, self._conditions, self._actions = speaker, conditions, actions
+
+    def of(self, rule: Node, complaints: Sequence[Complaint]) -> OpenCard:
+        mine = [one for one in complaints if one.rule == rule["id"]]
+        when = rule.get("when")
+        return OpenCard(
+            at=self.place.at,
+            when=self._group(when, ("when",), mine) if isinstance(when, dict) and group_mode(when) else None,
+            actions=tuple(
+                self._action(action, index, mine)
+                for index, action in enumerate(rule.get("then", []))
+                if isinstance(action, dict)
+            ),
+            may_add_action=bool(self._actions.offered()),
+        )
+
+    def _group(self, group: Node, at: Pointer, complaints: Sequence[Complaint], depth: int = 1) -> GroupView:
+        mode = str(group_mode(group))
+        text = pointer_text(at)
+        items: list[Row | GroupView] = []
+        for index, item in enumerate(group[mode]):
+            inner = (*at, mode, index)
+            if group_mode(item):
+                items.append(self._group(item, inner, complaints, depth + 1))
+            else:
+                items.append(self._row(item, inner, complaints))
+        return GroupView(
+            at=text,
+            mode=mode,
+            modes=mode_options(mode),
+            items=tuple(items),
+            complaints=_at(complaints, text),
+            may_nest=depth < GROUP_LEVELS,
+            is_outer=depth == 1,
+        )
+
+    def _row(self, condition: Node, at: Pointer, complaints: Sequence[Complaint]) -> Row:
+        text = pointer_text(at)
+        mine = _at(complaints, text)
+        form = None
+        if self.place.at == text:
+            typed = self._kept.condition or self._conditions.typed(condition)
+            errors = {one.input: one.text for one in reversed(mine)} | dict(self._kept.errors)
+            form = self._conditions.form(typed, candidates="among" in at, errors=errors)
+        return Row(text, self._speaker.condition(condition, text), mine, form)
+
+    def _action(self, action: Node, index: int, complaints: Sequence[Complaint]) -> ActionView:
+        at = ("then", index)
+        text = pointer_text(at)
+        mine = _at(complaints, text)
+        form = None
+        if self.place.at == text:
+            typed = self._kept.action or self._actions.typed(action)
+            errors = {one.input: one.text for one in reversed(mine)} | dict(self._kept.errors)
+            form = self._actions.form(typed, errors)
+        among = action.get("among")
+        return ActionView(
+            at=text,
+            parts=self._speaker.action(action, text),
+            complaints=mine,
+            form=form,
+            among=self._group(among, (*at, "among"), complaints) if isinstance(among, dict) else None,
+            may_have_among=self._actions.has_among(str(action.get("action"))),
+        )
+
+
+def mode_options(chosen: str) -> tuple[Option, ...]:
+    words = {
+        Mode.ALL: _("all of these hold"),
+        Mode.ANY: _("at least one of these holds"),
+        Mode.NONE: _("none of these holds"),
+    }
+    return tuple(Option(mode.value, text, mode.value == chosen) for mode, text in words.items())
+
+
+def title_of(rule: Node, lang: str) -> str:
+    """Return a rule's title in one language; where that is empty in the other, else its id."""
+    title = rule.get("title")
+    if isinstance(title, dict):
+        return Words(str(title.get("ru") or ""), str(title.get("en") or "")).text(lang) or str(rule["id"])
+    return str(title or rule["id"])
+
+
+def _at(complaints: Sequence[Complaint], at: str) -> tuple[Complaint, ...]:
+    return tuple(one for one in complaints if one.at == at)
