@@ -1,0 +1,129 @@
+"""What a new installation begins with: a calendar, the shipped rulesets, the modes, an administrator."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from rules_engine.db import settings_of
+from rules_engine.decisions.modes import Mode
+from rules_engine.errors import InputError
+from rules_engine.language.ruleset import parse
+from rules_engine.models import BEGINNING_OF_TIME, Calendar, ModeChange, Role, RulesetVersion, User
+from rules_engine.services import audit, rulebook
+from rules_engine.services.reference import DEFAULT_WEEKLY
+
+LOGIN_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What `initialise` had to add; all empty or False where it found everything in place."""
+
+    calendar: bool
+    rulesets: tuple[str, ...]
+    modes: tuple[str, ...]
+    administrator: bool
+
+
+def initialise(
+    session: Session,
+    *,
+    now: datetime,
+    live: bool = False,
+    admin_login: str | None = None,
+    admin_password_hash: str | None = None,
+) -> Installed:
+    """Add what is missing of a new installation and return what that was; whatever exists is left alone.
+
+    Calendar, rulesets and modes hold from the beginning of time. `live` counts only for decisions that have no mode
+    yet. A user with `admin_login` who exists already keeps his password and his role. Raises InputError for a login
+    that cannot be one.
+    """
+    added_calendar = _calendar(session)
+    rulesets = tuple(decision for decision in rulebook.DECISIONS if _ruleset(session, decision, now))
+    modes = tuple(decision for decision in rulebook.DECISIONS if _mode(session, decision, live))
+    administrator = bool(admin_login) and _administrator(session, admin_login or "", admin_password_hash, now)
+    session.flush()
+    return Installed(added_calendar, tuple(map(str, rulesets)), tuple(map(str, modes)), administrator)
+
+
+def shipped_ruleset(decision: str) -> dict[str, Any]:
+    """Return the document of the ruleset that ships for a decision."""
+    document: dict[str, Any] = json.loads((files("rulesets") / f"{decision}.json").read_text(encoding="utf-8"))
+    return document
+
+
+def _calendar(session: Session) -> bool:
+    if session.scalar(select(Calendar.id).where(Calendar.is_default).limit(1)) is not None:
+        return False
+    session.add(
+        Calendar(
+            code="default",
+            name="Пн–Пт 09:00–18:00",
+            zone=settings_of(session).timezone,
+            weekly=dict(DEFAULT_WEEKLY),
+            is_default=True,
+        )
+    )
+    return True
+
+
+def _ruleset(session: Session, decision: str, now: datetime) -> bool:
+    if session.scalar(select(RulesetVersion.id).where(RulesetVersion.decision == decision).limit(1)) is not None:
+        return False
+    document = shipped_ruleset(decision)
+    # Without the people and teams of the installation: a rule that is switched off may name a team yet to be made.
+    rulebook.store(
+        session,
+        decision,
+        parse(document),
+        document,
+        holds_from=BEGINNING_OF_TIME,
+        now=now,
+        actor="system",
+    )
+    return True
+
+
+def _mode(session: Session, decision: str, live: bool) -> bool:
+    if session.scalar(select(ModeChange.id).where(ModeChange.decision == decision).limit(1)) is not None:
+        return False
+    mode = Mode.LIVE if live else Mode.WATCH
+    session.add(ModeChange(decision=decision, team_id=None, mode=mode.value, at=BEGINNING_OF_TIME, actor="system"))
+    return True
+
+
+def _administrator(session: Session, login: str, password_hash: str | None, now: datetime) -> bool:
+    login = login.strip()
+    if not login or len(login) > LOGIN_LENGTH or any(sign.isspace() for sign in login):
+        raise InputError(
+            path="admin",
+            ru=f"логин — от 1 до {LOGIN_LENGTH} знаков без пробелов",
+            en=f"a login has 1 to {LOGIN_LENGTH} characters and no spaces",
+        )
+    if session.scalar(select(User.id).where(User.login == login)) is not None:
+        return False
+    session.add(
+        User(
+            login=login,
+            name=login,
+            role=Role.ADMINISTRATOR,
+            password_hash=password_hash,
+            locale=settings_of(session).locale,
+            created_at=now,
+        )
+    )
+    audit.record(
+        session,
+        actor="system",
+        action="create",
+        subject_kind="user",
+        subject_id=login,
+        after={"role": Role.ADMINISTRATOR.value},
+    )
+    return True

@@ -1,0 +1,1 @@
+"""Data only: the rulesets that ship, as a head of sales would write them."""
