@@ -26,6 +26,7 @@ _POOLS: Final = {
     "cover": ("замещающий", "the cover"),
     "previous": ("менеджер открытой заявки клиента", "the manager of the client's open request"),
     "team_of_owner": ("отдел закреплённого менеджера", "the owner's team"),
+    "team_of_holder": ("отдел нынешнего менеджера", "the present holder's team"),
     "duty": ("дежурные", "those on duty"),
     "everyone": ("все менеджеры", "all managers"),
     "team": ("отдел: {argument}", "team: {argument}"),

@@ -112,8 +112,9 @@ class Roster:
         """Return the team that a pool of a team means."""
         if pool.name == "team":
             return pool.argument
-        owner = self.candidates.get(self.owner) if self.owner is not None else None
-        return owner.team if owner and pool.name == "team_of_owner" else None
+        whose = {"team_of_owner": self.owner, "team_of_holder": self.holder}.get(pool.name)
+        person = self.candidates.get(whose) if whose is not None else None
+        return person.team if person else None
 
     def pool_key(self, pool: Pool) -> str:
         """Return the key under which round robin keeps its pointer; the owner's team is that team."""

@@ -110,6 +110,7 @@ def _rule(
     enabled = row.get("enabled", True)
     if not isinstance(enabled, bool):
         report.add("wrong_type", f"{path}/enabled", expected=FieldType.BOOLEAN)
+    report.looks_up = enabled is not False
     conditions = ConditionReader(report, decision, path)
     when = conditions.group(row["when"], f"{path}/when") if "when" in row else None
     then: tuple[Action, ...] = ()
@@ -117,6 +118,7 @@ def _rule(
         then = actions.actions(row["then"], f"{path}/then", conditions)
     else:
         report.add("no_actions", path)
+    report.looks_up = True
     review_on = _review_on(row["review_on"], f"{path}/review_on", report) if "review_on" in row else None
     return Rule(rule_id, title, note, enabled is True, when, then, review_on, path)
 

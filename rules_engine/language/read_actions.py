@@ -25,9 +25,8 @@ from rules_engine.language.vocabulary import (
     ParamType,
     actions_of,
 )
-from rules_engine.language.vocabulary.actions import POOL_ARGUMENT, POOLS
+from rules_engine.language.vocabulary.actions import HOLDER_POOLS, POOL_ARGUMENT, POOLS
 
-_POOL_NAMES = tuple(choice.value for choice in POOLS)
 _LIMIT_POOLS = 20
 _LIMIT_COUNT = 1_000_000
 
@@ -39,6 +38,9 @@ class ActionReader:
         self._report = report
         self._decision = decision
         self._specs = actions_of(decision)
+        self._pool_names = tuple(
+            choice.value for choice in POOLS if choice.value not in HOLDER_POOLS or decision is not Decision.ASSIGNMENT
+        )
         self._bonus = BonusReader(report)
         self._conditions: ConditionReader | None = None
         self._readers: dict[ParamType, Callable[[object, str, Param], Parameter | None]] = {
@@ -184,8 +186,8 @@ class ActionReader:
         if name is None or name == "":
             self._report.add("missing_key", path, key="pool")
             return None
-        if not isinstance(name, str) or name not in _POOL_NAMES:
-            self._report.add("not_allowed", f"{path}/pool", value=name, suggestion=near(name, _POOL_NAMES))
+        if not isinstance(name, str) or name not in self._pool_names:
+            self._report.add("not_allowed", f"{path}/pool", value=name, suggestion=near(name, self._pool_names))
             return None
         if name not in POOL_ARGUMENT:
             self._report.mapping(value, path, ("pool",))

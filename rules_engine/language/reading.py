@@ -19,6 +19,8 @@ class Report:
 
     def __init__(self, references: References | None = None) -> None:
         self.references = references
+        self.looks_up = True
+        """False while a disabled rule is read: it may name people who left, until somebody enables it."""
         self.problems: list[Problem] = []
 
     def add(self, code: str, path: str, **data: object) -> None:
@@ -86,7 +88,7 @@ class Report:
 
     def reference(self, kind: ReferenceKind, value: str, path: str, also: Iterable[str] = ()) -> None:
         """Add a problem where the installation does not know the value; without references all are known."""
-        known = self.references.known(kind) if self.references else None
+        known = self.references.known(kind) if self.references and self.looks_up else None
         if known is None or value in known or value in also:
             return
         label = REFERENCE_LABELS[kind]

@@ -18,6 +18,7 @@ from rules_engine.language.vocabulary.actions import ESCALATION_NOTIFY, EXCLUSIV
 from rules_engine.language.vocabulary.actions_bonus import BONUS_ACTIONS
 from rules_engine.language.vocabulary.operators import OPERATORS, operators_for
 from rules_engine.language.vocabulary.terms import (
+    YES_NO,
     ActionSpec,
     Choice,
     Field,
@@ -32,6 +33,7 @@ __all__ = [
     "EXCLUSIVE",
     "FIELDS",
     "OPERATORS",
+    "YES_NO",
     "ActionSpec",
     "Choice",
     "Field",

@@ -11,12 +11,15 @@ POOLS = choices(
     ("cover", "замещающий", "the cover"),
     ("previous", "менеджер открытой заявки клиента", "the manager of the client's open request"),
     ("team_of_owner", "отдел закреплённого менеджера", "the owner's team"),
+    ("team_of_holder", "отдел нынешнего менеджера", "the present holder's team"),
     ("duty", "дежурный", "whoever is on duty"),
-    ("everyone", "все менеджеры", "all managers"),
+    ("everyone", "любой менеджер", "any manager"),
     ("team", "отдел", "team"),
     ("skill", "умение", "skill"),
     ("manager", "менеджер", "manager"),
 )
+HOLDER_POOLS = frozenset({"team_of_holder"})
+"""Pools that exist only where somebody holds the request already."""
 POOL_ARGUMENT = {
     "team": ("team", ReferenceKind.TEAM),
     "skill": ("skill", ReferenceKind.SKILL),
@@ -56,7 +59,7 @@ _STRATEGY = Param(
     "strategy",
     ParamType.CHOICE,
     Words("кого выбрать", "whom to choose"),
-    Words("менеджер", "manager"),
+    Words("выбор", "chosen"),
     choices=STRATEGIES,
 )
 _WITHIN = Param(

@@ -30,10 +30,10 @@ _candidate = group("candidate", frozenset({ASSIGNMENT, ESCALATION, CALLBACKS}), 
 def _person(
     declare: Callable[..., Field], empty: Words, whose: Words, identified_in: frozenset[Decision]
 ) -> tuple[Field, ...]:
-    """Return what is known of the holder and of a candidate alike; `whose` ends the labels of counts."""
+    """Return what is known of the holder and of a candidate alike; `whose` makes the labels of counts."""
 
     def counted(name: str, ru: str, en: str, **more: object) -> Field:
-        return declare(name, T.INTEGER, f"{ru} {whose.ru}", f"{en} {whose.en}", minimum=0, empty=empty, **more)
+        return declare(name, T.INTEGER, whose.ru.format(ru), whose.en.format(en), minimum=0, empty=empty, **more)
 
     return (
         declare(
@@ -127,13 +127,13 @@ FIELDS: tuple[Field, ...] = (
     *_person(
         _manager,
         _NO_HOLDER,
-        Words("у менеджера", "of the manager"),
+        Words("{} у менеджера", "{} of the manager"),
         frozenset({ESCALATION, CALLBACKS, BONUS}),
     ),
     *_person(
         _candidate,
         _NO_CANDIDATE,
-        Words("у него", "he has"),
+        Words("{} у него", "his {}"),
         frozenset({ASSIGNMENT, ESCALATION, CALLBACKS}),
     ),
     _candidate(
@@ -150,7 +150,7 @@ FIELDS: tuple[Field, ...] = (
         "shortfall",
         T.NUMBER,
         "недобор заявок у него",
-        "shortfall of requests he has",
+        "his shortfall of requests",
         chip=("недобор", "shortfall"),
         empty=_NO_CANDIDATE,
     ),

@@ -13,7 +13,7 @@ from rules_engine.language.vocabulary.declare import (
     choices,
     group,
 )
-from rules_engine.language.vocabulary.terms import NAMED, Field
+from rules_engine.language.vocabulary.terms import GIVEN, Field
 
 CHANNELS = choices(
     ("phone", "телефон", "phone"),
@@ -50,7 +50,7 @@ FIELDS: tuple[Field, ...] = (
         choices=CHANNELS,
         reference=ReferenceKind.CHANNEL,
     ),
-    _request("service", T.REFERENCE, "услуга", "service", reference=ReferenceKind.SERVICE, filled_words=NAMED),
+    _request("service", T.REFERENCE, "услуга", "service", reference=ReferenceKind.SERVICE, filled_words=GIVEN),
     _request("region", T.TEXT, "регион заявки", "region of the request", chip=("регион", "region")),
     _request("city", T.TEXT, "город", "city"),
     _request("language", T.TEXT, "язык заявки", "language of the request", chip=("язык", "language")),
@@ -60,7 +60,7 @@ FIELDS: tuple[Field, ...] = (
         "сумма заявки",
         "amount of the request",
         chip=("сумма", "amount"),
-        filled_words=NAMED,
+        filled_words=GIVEN,
         empty=Words("сумма неизвестна", "the amount is not known"),
     ),
     _request(
@@ -214,7 +214,7 @@ FIELDS: tuple[Field, ...] = (
         T.INTEGER,
         "рабочих дней ждём клиента",
         "working days waiting for the client",
-        chip=("ждём клиента", "waiting for client"),
+        chip=("ожидание клиента", "waiting for client for"),
         unit=WORKING_DAYS,
         moved=TIME,
         minimum=0,
@@ -226,6 +226,7 @@ FIELDS: tuple[Field, ...] = (
         T.INTEGER,
         "сколько раз ждали клиента",
         "how many times waited for the client",
+        chip=("ожиданий клиента", "waits for client"),
         minimum=0,
         known_at_decision=False,
     ),

@@ -11,8 +11,22 @@ _LIST = frozenset({FieldType.LIST})
 OPERATORS: dict[str, Operator] = {
     operator.op: operator
     for operator in (
-        Operator("is", Words("равно", "is"), Words("{value}", "{value}"), _ALL, Operand.ONE, True),
-        Operator("is_not", Words("не равно", "is not"), Words("не {value}", "not {value}"), _ALL, Operand.ONE, True),
+        Operator(
+            "is",
+            Words("равно", "is"),
+            Words("{value}", "{value}"),
+            _ALL,
+            Operand.ONE,
+            Words("то же, что «{value}»", "the same as “{value}”"),
+        ),
+        Operator(
+            "is_not",
+            Words("не равно", "is not"),
+            Words("не {value}", "not {value}"),
+            _ALL,
+            Operand.ONE,
+            Words("не то же, что «{value}»", "not the same as “{value}”"),
+        ),
         Operator("in", Words("одно из", "is one of"), Words("{value}", "{value}"), _LISTED, Operand.MANY),
         Operator(
             "not_in",
@@ -27,7 +41,7 @@ OPERATORS: dict[str, Operator] = {
             Words("меньше {value}", "less than {value}"),
             ORDERED_TYPES,
             Operand.ONE,
-            True,
+            Words("меньше, чем «{value}»", "less than “{value}”"),
         ),
         Operator(
             "le",
@@ -35,7 +49,7 @@ OPERATORS: dict[str, Operator] = {
             Words("не более {value}", "at most {value}"),
             ORDERED_TYPES,
             Operand.ONE,
-            True,
+            Words("не более, чем «{value}»", "at most “{value}”"),
         ),
         Operator(
             "gt",
@@ -43,7 +57,7 @@ OPERATORS: dict[str, Operator] = {
             Words("больше {value}", "more than {value}"),
             ORDERED_TYPES,
             Operand.ONE,
-            True,
+            Words("больше, чем «{value}»", "more than “{value}”"),
         ),
         Operator(
             "ge",
@@ -51,7 +65,7 @@ OPERATORS: dict[str, Operator] = {
             Words("не менее {value}", "at least {value}"),
             ORDERED_TYPES,
             Operand.ONE,
-            True,
+            Words("не менее, чем «{value}»", "at least “{value}”"),
         ),
         Operator(
             "between",
@@ -68,7 +82,7 @@ OPERATORS: dict[str, Operator] = {
             Words("содержит «{value}»", "contains “{value}”"),
             _TEXT,
             Operand.ONE,
-            True,
+            Words("содержит то, что в поле «{value}»", "contains what “{value}” holds"),
         ),
         Operator(
             "starts_with",
@@ -76,7 +90,7 @@ OPERATORS: dict[str, Operator] = {
             Words("начинается с «{value}»", "starts with “{value}”"),
             _TEXT,
             Operand.ONE,
-            True,
+            Words("начинается с того, что в поле «{value}»", "starts with what “{value}” holds"),
         ),
         Operator(
             "has_any",
@@ -84,7 +98,7 @@ OPERATORS: dict[str, Operator] = {
             Words("любое из: {value}", "any of: {value}"),
             _LIST,
             Operand.MANY,
-            True,
+            Words("есть общее с «{value}»", "shares something with “{value}”"),
         ),
         Operator(
             "has_all",
@@ -92,7 +106,7 @@ OPERATORS: dict[str, Operator] = {
             Words("все из: {value}", "all of: {value}"),
             _LIST,
             Operand.MANY,
-            True,
+            Words("есть всё из «{value}»", "has all of “{value}”"),
         ),
     )
 }

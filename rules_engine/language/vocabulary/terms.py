@@ -16,7 +16,8 @@ class Choice:
 
 YES_NO = (Words("да", "yes"), Words("нет", "no"))
 FILLED_EMPTY = (Words("заполнено", "filled"), Words("не заполнено", "empty"))
-NAMED = (Words("указан", "given"), Words("не указан", "not given"))
+NAMED = (Words("указан", "named"), Words("не указан", "not named"))
+GIVEN = (Words("указана", "given"), Words("не указана", "not given"))
 NOT_KNOWN = Words("нет данных", "not known")
 
 
@@ -71,14 +72,21 @@ class Operand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One comparison. `chip` is a format with `{value}`; `fieldwise`: another field may stand on the right."""
+    """One comparison. `chip` is a format with `{value}`; `between` has `{first}` and `{second}`.
+
+    `other_chip` is the same with another field's label; None where no other field may stand on the right.
+    """
 
     op: str
     label: Words
     chip: Words
     types: frozenset[FieldType]
     operand: Operand
-    fieldwise: bool = False
+    other_chip: Words | None = None
+
+    @property
+    def fieldwise(self) -> bool:
+        return self.other_chip is not None
 
 
 class ParamType(StrEnum):
