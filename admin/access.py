@@ -71,6 +71,21 @@ TABLE: dict[str, Row] = {
     **reference("task_rows", read=READS_ALL),
     **reference("version_rows", read=READS_ALL),
     **reference("decision_rows", read=READS_ALL),
+    # users.py, journal.py, outbox.py
+    **reference("users", read=READS_ALL, write=ADMINISTRATORS),
+    "users.password": ADMINISTRATORS,
+    **reference("tokens", read=all_of(ADMINISTRATOR, AUDITOR), write=ADMINISTRATORS),
+    "tokens.revoke": ADMINISTRATORS,
+    **reference("journal", read=READS_ALL),
+    **reference("outbox", read=READS_ALL),
+    "outbox.send_again": HEADS,
+    # jobs.py, settings.py, messages.py
+    "jobs.index": READS_ALL,
+    "jobs.release": HEADS,
+    "jobs.resolve": ADMINISTRATORS,
+    "settings.index": HEADS,
+    "messages.index": EVERYONE,
+    "messages.read": EVERYONE,
 }
 
 

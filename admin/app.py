@@ -13,7 +13,8 @@ from werkzeug.exceptions import HTTPException
 
 from admin import labels, language, menu, security
 from admin.base import Shell, close_session
-from admin.views import home, login, reference
+from admin.views import home, jobs, journal, login, messages, outbox, reference, users
+from admin.views import settings as settings_page
 from admin.wake import make_wake
 from rules_engine import clock, db
 from rules_engine.errors import NotFound, PravilaError
@@ -47,7 +48,13 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     _answer_errors(app)
     login.init_app(app)
     home.init_app(app)
-    reference.init_app(app)
+    messages.init_app(app)
+    jobs.init_app(app)
+    settings_page.init_app(app)
+    reference_data = reference.init_app(app)
+    users.add_views(reference_data)
+    journal.add_views(reference_data)
+    outbox.add_views(reference_data)
     return app
 
 

@@ -66,6 +66,11 @@ class Several(SelectMultipleField):  # type: ignore[misc]
     widget = ListWidget(prefix_label=False)
     option_widget = CheckboxInput()
 
+    def __init__(self, label: Text, values: Iterable[str], **more: Any) -> None:
+        super().__init__(label, **more)
+        # Set afterwards: WTForms is changing how choices are passed.
+        self.choices = [(value, value) for value in values]
+
 
 class Instant(Field):  # type: ignore[misc]
     """An instant, typed and shown in the business zone to the minute."""

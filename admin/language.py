@@ -169,6 +169,7 @@ def init_app(app: Flask) -> None:
     Babel(app, locale_selector=select_locale)
     filters = {
         "words": words, "money": money, "number": number, "signed": signed, "when": when, "moment": moment,
+        "capfirst": lambda text: text[:1].upper() + text[1:],
         "clock_time": clock_time, "day": day, "minutes": minutes, "phone": phone_text, "lines": lines,
     }  # fmt: skip
     app.jinja_env.filters.update(filters)

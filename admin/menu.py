@@ -16,8 +16,8 @@ from rules_engine.models import Role
 class Item:
     endpoint: str
     label: LazyString
-    prefix: str
-    """Pages under this path belong to the item."""
+    prefixes: tuple[str, ...]
+    """Pages under these paths belong to the item."""
     roles: frozenset[Role] = frozenset(Role)
     """Whose top bar shows it; whether one may open it says access.py."""
 
@@ -25,8 +25,8 @@ class Item:
 STAFF = frozenset({Role.HEAD, Role.ADMINISTRATOR, Role.AUDITOR})
 
 ITEMS: tuple[Item, ...] = (
-    Item("home.home", lazy_gettext("Home"), "/", STAFF),
-    Item("admin.index", lazy_gettext("Reference data"), "/admin/", STAFF),
+    Item("home.home", lazy_gettext("Home"), ("/",), STAFF),
+    Item("admin.index", lazy_gettext("Reference data"), ("/admin/", "/jobs/", "/settings/"), STAFF),
 )
 
 
@@ -36,7 +36,7 @@ def items(role: Role, path: str) -> list[dict[str, Any]]:
         {
             "label": item.label,
             "url": url_for(item.endpoint),
-            "current": path == item.prefix or (item.prefix != "/" and path.startswith(item.prefix)),
+            "current": any(path == one or (one != "/" and path.startswith(one)) for one in item.prefixes),
         }
         for item in ITEMS
         if role in item.roles and may(item.endpoint, role)

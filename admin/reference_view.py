@@ -185,14 +185,14 @@ class ReferenceView(ModelView):  # type: ignore[misc]
         return self._save(form, model, snapshot(model))
 
     def delete_model(self, model: Any) -> bool:
-        before = snapshot(model)
+        before, key = snapshot(model), self.audit_key(model)
         session = db_session()
 
         def delete() -> None:
             self.before_delete(session, model)
             session.delete(model)
             session.flush()
-            self._record("delete", before["id"], before, None)
+            self._record("delete", key, before, None)
             self.after_change(session, model)
 
         return self._carry_out(delete, None)
@@ -200,6 +200,10 @@ class ReferenceView(ModelView):  # type: ignore[misc]
     def apply(self, form: Any, model: Any, *, is_created: bool) -> None:
         """Put the form's values into the row. Raises PravilaError, shown beside the field that its path names."""
         form.populate_obj(model)
+
+    def audit_key(self, model: Any) -> Any:
+        """Return by what the audit log names the row."""
+        return model.id
 
     def before_delete(self, session: Session, model: Any) -> None:
         """Raise PravilaError if the row must stay."""
@@ -217,11 +221,10 @@ class ReferenceView(ModelView):  # type: ignore[misc]
             session.flush()
             after = snapshot(model)
             if before is None:
-                self._record("create", model.id, None, after)
+                self._record("create", self.audit_key(model), None, after)
             elif changed := {key for key in after if after[key] != before.get(key)}:
-                self._record(
-                    "update", model.id, {key: before[key] for key in changed}, {key: after[key] for key in changed}
-                )
+                was, now = ({key: picture[key] for key in changed} for picture in (before, after))
+                self._record("update", self.audit_key(model), was, now)
             self.after_change(session, model)
 
         return self._carry_out(save, form)

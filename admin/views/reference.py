@@ -131,6 +131,9 @@ class ManagerView(ReferenceView):
     }
     column_formatters = {"weight_milli": lambda _v, _c, model, _n: Thousandths.text(model.weight_milli)}
 
+    def audit_key(self, model: Any) -> Any:
+        return model.login
+
     def edit_form(self, obj: Any = None) -> Any:
         form = super().edit_form(obj)
         if obj is not None and form.email.raw_data is None:
@@ -391,6 +394,17 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any], ...]], ...] = (
             ("task_rows.index_view", records.TaskRows.title),
             ("decision_rows.index_view", records.DecisionRows.title),
             ("version_rows.index_view", records.VersionRows.title),
+            ("journal.index_view", lazy_gettext("Journal")),
+        ),
+    ),
+    (
+        lazy_gettext("Installation"),
+        (
+            ("users.index_view", lazy_gettext("Users")),
+            ("tokens.index_view", lazy_gettext("Tokens of programs")),
+            ("settings.index", lazy_gettext("Settings")),
+            ("jobs.index", lazy_gettext("Jobs")),
+            ("outbox.index_view", lazy_gettext("Outbox")),
         ),
     ),
 )
