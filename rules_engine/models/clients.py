@@ -77,6 +77,7 @@ class ContactPoint(Keyed):
     __table_args__ = table_args(
         UniqueConstraint("client_id", "kind", "normalized"),
         Index("ix_contact_points_kind_normalized", "kind", "normalized"),
+        Index("ix_contact_points_domain", "domain"),
     )
 
     client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"))
@@ -84,6 +85,8 @@ class ContactPoint(Keyed):
     kind: Mapped[str]
     value: Mapped[str]
     normalized: Mapped[str]
+    domain: Mapped[str | None]
+    """Of a mail address with a corporate domain: by it a client is suggested. None for phones and public domains."""
 
     client: Mapped[Client] = relationship(back_populates="points")
     person: Mapped[ContactPerson | None] = relationship()

@@ -1,0 +1,78 @@
+"""Who is away and when. An absence moves entitlement and clocks, so the requests concerned are looked at again."""
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from rules_engine.errors import InputError
+from rules_engine.models import Absence
+from rules_engine.services import audit, work
+from rules_engine.services.incoming import AbsenceIn
+from rules_engine.services.outcome import Outcome
+from rules_engine.services.people import find_manager
+
+
+def bounds(first: date | datetime, last: date | datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return `[from, to)` of what a person wrote: a bare last date includes that day."""
+    starts_at = first if isinstance(first, datetime) else datetime.combine(first, time(), zone)
+    if isinstance(last, datetime):
+        return starts_at, last
+    return starts_at, datetime.combine(last + timedelta(days=1), time(), zone)
+
+
+def put(session: Session, data: AbsenceIn, *, now: datetime, actor: str) -> tuple[Absence, Outcome]:
+    """Record an absence; one of the same manager that begins at the same instant is changed instead.
+
+    Raises UnknownManager, and InputError for an absence longer than ten years.
+    """
+    manager = find_manager(session, data.manager)
+    if data.ends_at - data.starts_at > timedelta(days=3660):
+        raise InputError(path="to", ru="отсутствие дольше десяти лет", en="the absence is longer than ten years")
+    absence = session.scalars(
+        select(Absence).where(Absence.manager_id == manager.id, Absence.starts_at == data.starts_at)
+    ).first()
+    after = {"manager": manager.login, "from": data.starts_at, "to": data.ends_at, "reason": data.reason}
+    if absence is None:
+        absence = Absence(manager_id=manager.id, starts_at=data.starts_at, ends_at=data.ends_at, reason=data.reason)
+        session.add(absence)
+        before, outcome = None, Outcome.CREATED
+    else:
+        if (absence.ends_at, absence.reason) == (data.ends_at, data.reason):
+            return absence, Outcome.UNCHANGED
+        before = {**after, "to": absence.ends_at, "reason": absence.reason}
+        absence.ends_at, absence.reason = data.ends_at, data.reason
+        outcome = Outcome.UPDATED
+    session.flush()
+    audit.record(
+        session,
+        actor=actor,
+        action="create" if before is None else "update",
+        subject_kind="absence",
+        subject_id=absence.id,
+        before=before,
+        after=after,
+    )
+    work.wake_open_requests(session, now, manager_ids=(manager.id,))
+    return absence, outcome
+
+
+def remove(session: Session, absence: Absence, *, now: datetime, actor: str) -> None:
+    """Delete an absence that was entered by mistake or called off."""
+    audit.record(
+        session,
+        actor=actor,
+        action="delete",
+        subject_kind="absence",
+        subject_id=absence.id,
+        before={
+            "manager": absence.manager.login,
+            "from": absence.starts_at,
+            "to": absence.ends_at,
+            "reason": absence.reason,
+        },
+    )
+    session.delete(absence)
+    session.flush()
+    work.wake_open_requests(session, now, manager_ids=(absence.manager_id,))
