@@ -1,0 +1,37 @@
+"""200 requests under random kill -9 in the suite; `make faults` sends 2,000 (FAULT_REQUESTS)."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rules_engine import db
+from tests.faults import harness, naive
+
+pytestmark = pytest.mark.faults
+
+PLAN = harness.Plan(requests=int(os.environ.get("FAULT_REQUESTS", "200")))
+
+
+def test_what_was_accepted_is_assigned_once_whoever_is_killed(tmp_path: Path, database_url: str) -> None:
+    outcome = harness.run(tmp_path, database_url, PLAN)
+    print(f"\n{database_url.partition(':')[0]}: {outcome}")
+    assert outcome.problems == []
+    assert outcome.accepted == PLAN.requests
+    assert outcome.stored_twice == []
+    assert sum(outcome.kills.values()) >= 5
+    assert outcome.flushes == PLAN.flushes
+    verdict = outcome.verdict
+    assert (verdict.lost, verdict.doubled, verdict.drift) == ([], [], [])
+    assert verdict.spread <= 1
+
+
+def test_a_naive_claim_is_found_out(tmp_path: Path, database_url: str) -> None:
+    """The negative control: a harness that passes this one proves nothing."""
+    engine = db.make_engine(database_url)
+    naive.drop_the_keys(engine)
+    engine.dispose()
+    plan = harness.Plan(requests=min(PLAN.requests, 200), drain_seconds=10)
+    outcome = harness.run(tmp_path, database_url, plan, worker=("-m", "tests.faults.naive"))
+    print(f"\n{database_url.partition(':')[0]}, naive: {outcome}")
+    assert not outcome.verdict.kept

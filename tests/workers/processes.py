@@ -1,0 +1,27 @@
+"""Parts of an installation as processes, for the tests."""
+
+import os
+import subprocess
+import sys
+
+from rules_engine.settings import Settings
+
+
+def environment(settings: Settings, database_url: str, **more: str) -> dict[str, str]:
+    """Return the environment of a process that shall work on this home and this database and nothing else."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PRAVILA_")}
+    return {**clean, "PRAVILA_HOME": str(settings.home), "PRAVILA_DATABASE_URL": database_url, **more}
+
+
+def burst(settings: Settings, database_url: str, code: int = 0) -> str:
+    """Let a real worker do what waits in the queue, and return its log; it must end with `code`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.worker", "--burst"],
+        env=environment(settings, database_url),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stderr

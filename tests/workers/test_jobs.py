@@ -1,0 +1,157 @@
+"""A worker runs the jobs of the list and nothing else, whatever stands in Redis."""
+
+import json
+import os
+import pickle
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import redis
+from rq import Callback, Queue, Webhook
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from sqlalchemy.orm import Session
+
+from rules_engine.models import AuditEntry
+from rules_engine.services import audit
+from rules_engine.settings import Settings
+from tests.workers import pushed
+from tests.workers.processes import burst
+from workers.jobs import JOBS
+from workers.queues import QUEUE, enqueue_once, open_queue
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    """A file that exists afterwards if something ran that must not."""
+    return tmp_path / "mark"
+
+
+@pytest.fixture
+def raw(redis_client: redis.Redis) -> Queue:
+    """The queue as a stranger opens it, with RQ's own class of jobs."""
+    return Queue(QUEUE, connection=redis_client, serializer=JSONSerializer)
+
+
+def test_a_command_pushed_into_redis_is_not_run(raw: Queue, settings: Settings, sqlite_url: str, mark: Path) -> None:
+    raw.enqueue("os.system", f"touch {mark}")
+    raw.enqueue("subprocess.call", ["touch", str(mark)])
+    raw.enqueue("tests.workers.pushed.leave_a_mark", str(mark))
+    log = burst(settings, sqlite_url)
+    assert not mark.exists()
+    assert raw.count == 0
+    assert log.count("job_refused") == 3
+
+
+def test_the_same_push_does_run_with_the_usual_class_of_jobs(raw: Queue, redis_client: redis.Redis, mark: Path) -> None:
+    """The control: what is refused above is what RQ would do."""
+    job = raw.enqueue("tests.workers.pushed.leave_a_mark", str(mark))
+    Job.fetch(job.id, connection=redis_client, serializer=JSONSerializer).perform()
+    assert mark.exists()
+
+
+def test_an_allowed_name_with_arguments_or_an_object_is_refused(
+    raw: Queue, redis_client: redis.Redis, settings: Settings, sqlite_url: str, mark: Path
+) -> None:
+    raw.enqueue("run_due", str(mark))
+    raw.enqueue("run_due", now="2020-01-01")
+    job = raw.enqueue("run_due")
+    redis_client.hset(job.key, "data", json.dumps(["upper", "an instance", [], {}]))
+    assert burst(settings, sqlite_url).count("job_refused") == 3
+
+
+def test_callbacks_and_addresses_of_a_job_are_not_called(
+    raw: Queue, settings: Settings, sqlite_url: str, mark: Path
+) -> None:
+    called: list[str] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            called.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{listener.server_port}/"
+        for name in ("seal_audit", "os.getcwd"):
+            raw.enqueue(
+                name,
+                meta={"mark": str(mark)},
+                on_success=Callback(pushed.leave_a_mark_as_callback),
+                on_failure=Callback(pushed.leave_a_mark_as_callback),
+                webhooks=[Webhook(address, "finished"), Webhook(address, "failed")],
+            )
+        burst(settings, sqlite_url)
+        listener.shutdown()
+    assert (called, mark.exists(), raw.count) == ([], False, 0)
+
+
+class Bomb:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def test_a_pickle_in_redis_is_not_opened(
+    raw: Queue, redis_client: redis.Redis, settings: Settings, sqlite_url: str, mark: Path
+) -> None:
+    bomb = pickle.dumps(Bomb(mark))
+    for part in ("data", "meta", "result"):
+        redis_client.hset(raw.enqueue("seal_audit").key, part, bomb)
+    burst(settings, sqlite_url)
+    assert not mark.exists()
+    pickle.loads(bomb)
+    assert mark.exists(), "the control: opened, it goes off"
+
+
+def test_one_wake_up_waits_at_a_time(redis_client: redis.Redis) -> None:
+    queue = open_queue(redis_client)
+    assert enqueue_once(queue, "run_due")
+    assert not enqueue_once(queue, "run_due")
+    assert enqueue_once(queue, "seal_audit")
+    assert queue.count == 2
+
+
+def test_only_jobs_of_the_list_can_be_put(redis_client: redis.Redis) -> None:
+    with pytest.raises(ValueError, match=r"os\.system"):
+        enqueue_once(open_queue(redis_client), "os.system")
+
+
+@pytest.mark.parametrize("name", list(JOBS))
+def test_every_job_of_the_list_leaves_no_failure_and_nothing_in_redis(
+    name: str, redis_client: redis.Redis, settings: Settings, sqlite_url: str
+) -> None:
+    queue = open_queue(redis_client)
+    enqueue_once(queue, name)
+    burst(settings, sqlite_url)
+    assert (queue.count, queue.failed_job_registry.count, queue.started_job_registry.count) == (0, 0, 0)
+    assert redis_client.keys("rq:job:*") == []
+
+
+def test_the_sealing_job_chains_the_audit_log(
+    redis_client: redis.Redis, settings: Settings, session: Session, sqlite_url: str
+) -> None:
+    audit.record(session, actor="denis", action="update", subject_kind="setting", subject_id="answer_within")
+    session.commit()
+    enqueue_once(open_queue(redis_client), "seal_audit")
+    burst(settings, sqlite_url)
+    session.expire_all()
+    assert [row.position for row in session.query(AuditEntry)] == [1]
+
+
+def test_a_worker_refuses_a_database_that_was_never_made(
+    settings: Settings, tmp_path: Path, redis_client: redis.Redis
+) -> None:
+    assert "pravila init" in burst(settings, f"sqlite:///{tmp_path / 'none.db'}", code=1)
+
+
+def test_a_worker_says_where_it_missed_redis(settings: Settings, sqlite_url: str) -> None:
+    assert str(settings.redis_socket) in burst(settings, sqlite_url, code=1)
