@@ -52,14 +52,18 @@ class Clock:
         self._next = dict.fromkeys(("look", "beat", *UPKEEP), started)
 
     def listen(self) -> None:
-        """Wait for the bell, at most BELL_SECONDS; after it the next `tick` looks at once."""
+        """Wait for the bell in Redis, at most BELL_SECONDS."""
         try:
             if self._redis.brpop([WAKE_KEY], timeout=BELL_SECONDS) is not None:
                 # Whoever rang before this line has committed, so one look sees the work of all of them.
                 self._redis.delete(WAKE_KEY)
-                self._next["look"] = 0.0
+                self.ring()
         except redis.RedisError:
             time.sleep(BELL_SECONDS)
+
+    def ring(self) -> None:
+        """Let the next `tick` look at what is due, whenever the last look was."""
+        self._next["look"] = 0.0
 
     def tick(self, now: datetime) -> None:
         """Do what the clock has to do at `now`: look, upkeep, heartbeat, each when its time has come."""
