@@ -37,6 +37,7 @@ _OPERATORS = {"is_not": "$neq", "lt": "$lt", "le": "$lte", "gt": "$gt", "ge": "$
 _NEGATED = {"is": "is_not", "is_not": "is", "lt": "ge", "le": "gt", "gt": "le", "ge": "lt"}
 _CODED = frozenset({FieldType.TEXT, FieldType.CHOICE, FieldType.REFERENCE})
 _CATCH_ALL = "~all"
+_SESSION = "1"
 
 Json = dict[str, Any]
 
@@ -113,6 +114,7 @@ class _Shard:
         self._encode = properties.encode
         self._ids = count(1)
         self._lock = threading.Lock()
+        self._asked = False
         self._handle = kernel.create_ruleset("s", json.dumps(definition))
 
     def matching(self, facts: Facts) -> set[int]:
@@ -123,7 +125,8 @@ class _Shard:
             if self._handle is None:
                 raise EngineFailure(detail="the handle is closed")
             # A fact with an id that was seen before is refused as "already observed".
-            fact = f'{{{members}{"," if members else ""}"_t":1,"sid":"1","id":{next(self._ids)}}}'
+            fact = f'{{{members}{"," if members else ""}"_t":1,"sid":"{_SESSION}","id":{next(self._ids)}}}'
+            self._asked = True
             outcome, state = self._kernel.assert_fact(self._handle, fact)
             try:
                 if outcome != 0:
@@ -140,8 +143,11 @@ class _Shard:
         return found
 
     def close(self) -> None:
+        """Free the handle; the state of its session too, or deleting the ruleset leaks half a megabyte."""
         with self._lock:
             if self._handle is not None:
+                if self._asked:
+                    self._kernel.delete_state(self._handle, _SESSION)
                 self._kernel.delete_ruleset(self._handle)
                 self._handle = None
 
