@@ -28,7 +28,10 @@ def run(workers: int, as_json: bool) -> None:
     if as_json:
         print_json({"address": settings.public_url})
     else:
-        _say(settings, f"Pravila: {settings.public_url} (Ctrl-C — остановить)", f"Pravila: {settings.public_url}")
+        address = settings.public_url
+        click.echo(
+            _words(settings, f"Pravila: {address}. Ctrl-C — остановить.", f"Pravila: {address}. Ctrl-C stops it.")
+        )
     _become("workers.supervisor", "--workers", str(workers), "run")
 
 
@@ -66,25 +69,32 @@ def clock(as_json: bool) -> None:
 @click.option("--requests-per-month", type=click.IntRange(1, 20_000), default=1000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed invents the same company.")
 @click.option("--no-serve", is_flag=True, help="Fill it and end; start nothing.")
+@click.option("--quiet", is_flag=True, hidden=True, help="Say nothing: the filling behind `demo --json`.")
 @json_option
-def demo(managers: int, months: int, requests_per_month: int, seed: int, no_serve: bool, as_json: bool) -> None:
+def demo(
+    managers: int, months: int, requests_per_month: int, seed: int, no_serve: bool, quiet: bool, as_json: bool
+) -> None:
     """Fill an invented company by running the real services under a moving clock, then serve it."""
     settings = Settings.from_env()
     _migrate(settings)
     if no_serve:
-        _fill(settings, managers, months, requests_per_month, seed, as_json)
+        _fill(settings, managers, months, requests_per_month, seed, quiet=quiet or as_json)
+        if as_json:
+            print_json(_who_can_log_in(settings))
         return
     if as_json:
-        print_json({"address": settings.public_url})
+        print_json({"address": settings.public_url, "password": _password(), "data": "invented"})
     else:
-        _say(
-            settings,
-            f"Pravila: {settings.public_url} — все данные выдуманы. Ctrl-C — остановить.",
-            f"Pravila: {settings.public_url} — all data is invented. Ctrl-C stops it.",
+        click.echo(
+            _words(
+                settings,
+                f"Pravila: {settings.public_url} — все данные выдуманы. Ctrl-C — остановить.",
+                f"Pravila: {settings.public_url} — all data is invented. Ctrl-C stops it.",
+            )
         )
-    sys.stdout.flush()
     sizes = {"managers": managers, "months": months, "requests-per-month": requests_per_month, "seed": seed}
-    _become("workers.supervisor", "demo", *(f"--{name}={value}" for name, value in sizes.items()))
+    words = [f"--{name}={value}" for name, value in sizes.items()]
+    _become("workers.supervisor", "demo", *words, *(["--quiet"] if as_json else []))
 
 
 def _migrate(settings: Settings) -> None:
@@ -96,26 +106,26 @@ def _migrate(settings: Settings) -> None:
         engine.dispose()
 
 
-def _fill(settings: Settings, managers: int, months: int, requests_per_month: int, seed: int, as_json: bool) -> None:
+def _fill(settings: Settings, managers: int, months: int, requests_per_month: int, seed: int, *, quiet: bool) -> None:
     """Fill the company in this process; say who can log in as soon as they can, then how far the history is."""
-    demo_company = importlib.import_module("rules_engine.demo")
+    company = importlib.import_module("rules_engine.demo")
     # Relaxed: what is lost with a power cut is made again from the seed.
     engine = db.make_engine(settings.database_url, relaxed=True)
     said: list[str] = []
 
+    def say_once(key: str, *lines: str) -> None:
+        if key not in said and not quiet:
+            said.append(key)
+            click.echo("\n".join(lines))
+            sys.stdout.flush()
+
     def progress(at: datetime, _totals: object) -> None:
-        if as_json:
-            return
-        if not said:
-            for line in _login_lines(engine, settings):
-                click.echo(line)
+        say_once("logins", *_login_lines(engine, settings))
         month = f"{at.astimezone(settings.zone):%Y-%m}"
-        if month not in said:
-            said.append(month)
-            _say(settings, f"наполняется: {month}", f"filling: {month}")
+        say_once(month, _words(settings, f"наполняется: {month}", f"filling: {month}"))
 
     try:
-        demo_company.fill(
+        company.fill(
             db.make_sessions(engine, settings),
             settings,
             managers=managers,
@@ -124,13 +134,16 @@ def _fill(settings: Settings, managers: int, months: int, requests_per_month: in
             seed=seed,
             progress=progress,
         )
-        if as_json:
-            print_json({"address": settings.public_url, "password": _password(), "logins": _logins(engine)})
-            return
-        if not said:
-            for line in _login_lines(engine, settings):
-                click.echo(line)
-        _say(settings, "история полна", "the history is complete")
+        say_once("logins", *_login_lines(engine, settings))
+        say_once("end", _words(settings, "история полна", "the history is complete"))
+    finally:
+        engine.dispose()
+
+
+def _who_can_log_in(settings: Settings) -> dict[str, Any]:
+    engine = db.make_engine(settings.database_url)
+    try:
+        return {"address": settings.public_url, "password": _password(), "logins": _logins(engine)}
     finally:
         engine.dispose()
 
@@ -159,14 +172,12 @@ def _login_lines(engine: Engine, settings: Settings) -> list[str]:
         names = [user["login"] for user in found if user["role"] == role]
         shown = ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
         if names:
-            lines.append(f"  {ru if settings.locale == 'ru' else en:14} {shown}")
-    label = "пароль у всех" if settings.locale == "ru" else "password of all"
-    return [*lines, f"  {label}: {_password()}"]
+            lines.append(f"  {_words(settings, ru, en):14} {shown}")
+    return [*lines, f"  {_words(settings, 'пароль у всех', 'password of all')}: {_password()}"]
 
 
-def _say(settings: Settings, ru: str, en: str) -> None:
-    click.echo(ru if settings.locale == "ru" else en)
-    sys.stdout.flush()
+def _words(settings: Settings, ru: str, en: str) -> str:
+    return ru if settings.locale == "ru" else en
 
 
 def _become(module: str, *words: str) -> NoReturn:
