@@ -163,7 +163,7 @@ class _Writer:
         """Return the values in the order and the spelling in which they were written."""
         written = condition.written_values()
         if field.type in (FieldType.TEXT, FieldType.LIST):
-            return [name_of(field.reference, str(item), self._names) for item in written]
+            return [name_of(field.reference, str(item).strip(), self._names) for item in written]
         if field.type in (FieldType.CHOICE, FieldType.REFERENCE):
             return [show(field, str(item), self._lang, names=self._names) for item in written]
         value = condition.value
