@@ -2,9 +2,6 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
 from rules_engine.settings import Settings
+from tests import cluster
 
 MUST_NOT_SKIP = os.environ.get("CI") == "true"
 """CI installs everything, so there a missing program is a failure and not a reason to skip."""
@@ -23,12 +21,6 @@ def skip_or_fail(reason: str) -> None:
     if MUST_NOT_SKIP:
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -55,59 +47,12 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a throw-away PostgreSQL cluster without its database name; skipped where it is not installed."""
-    binaries = _postgres_binaries()
-    if binaries is None:
+    programs = cluster.find_programs()
+    if programs is None:
         skip_or_fail("PostgreSQL's server programs (initdb, postgres) are not installed")
         return
-    # The server refuses to run as root; then everything is done as the user that Debian makes for it.
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    home = Path(tempfile.mkdtemp(prefix="pravila-pg-", dir="/tmp"))
-    try:
-        home.chmod(0o755)
-        if as_user:
-            shutil.chown(home, "postgres", "postgres")
-        port = free_port()
-        run = lambda *args: subprocess.run([*as_user, *args], check=True, cwd=home, stdout=subprocess.DEVNULL)  # noqa: E731
-        run(
-            str(binaries / "initdb"),
-            "-D",
-            str(home / "data"),
-            "-U",
-            "pravila",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "-N",
-            "--locale=C.UTF-8",
-        )
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {home} -c fsync=off -c max_connections=200"
-        run(
-            str(binaries / "pg_ctl"),
-            "-D",
-            str(home / "data"),
-            "-w",
-            "-l",
-            str(home / "log"),
-            "-o",
-            options,
-            "start",
-        )
-        try:
-            yield f"postgresql+psycopg://pravila@127.0.0.1:{port}"
-        finally:
-            run(str(binaries / "pg_ctl"), "-D", str(home / "data"), "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _postgres_binaries() -> Path | None:
-    if found := shutil.which("initdb"):
-        here = Path(found).resolve().parent
-        if (here / "pg_ctl").exists():
-            return here
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
-    return versions[0].parent if versions else None
+    with cluster.throw_away(programs) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
