@@ -1,6 +1,7 @@
 """Every word of the vocabulary is declared once, in both languages, and the design's lists are complete."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from rules_engine.language.vocabulary import (
     implemented_fields,
     operators_for,
 )
+from rules_engine.language.vocabulary.page import page
 
 DESIGNED = {
     "request": "source channel service region city language amount expected_value priority text tags status "
@@ -112,3 +114,9 @@ def test_elapsed_time_is_moved_by_time_and_load_by_others() -> None:
     assert FIELDS["request.working_minutes_without_answer"].moved_by is MovedBy.WITH_TIME
     assert FIELDS["manager.open_requests"].moved_by is MovedBy.WITH_OTHERS
     assert FIELDS["request.amount"].moved_by is MovedBy.WITH_ITEM
+
+
+def test_the_page_of_the_vocabulary_is_up_to_date() -> None:
+    written = (Path(__file__).parents[2] / "docs/vocabulary.md").read_text(encoding="utf-8")
+    assert written == page(), "run: python -m rules_engine.language.vocabulary.page > docs/vocabulary.md"
+    assert all(f"`{key}`" in written for key in FIELDS)
