@@ -86,6 +86,22 @@ TABLE: dict[str, Row] = {
     "settings.index": HEADS,
     "messages.index": EVERYONE,
     "messages.read": EVERYONE,
+    # rule_editor/, modes.py
+    "rules.index": READS_ALL,
+    "rules.read": READS_ALL,
+    "rules.cases": READS_ALL,
+    "rules.history": READS_ALL,
+    "rules.version": READS_ALL,
+    "rules.compare_versions": READS_ALL,
+    "rules.start": HEADS,
+    "rules.draft": HEADS,
+    "rules.change": HEADS,
+    "rules.publish": HEADS,
+    "rules.rebase": HEADS,
+    "rules.discard": HEADS,
+    "rules.restore": HEADS,
+    "modes.show": READS_ALL,
+    "modes.change": HEADS,
 }
 
 

@@ -14,6 +14,8 @@ from werkzeug.exceptions import HTTPException
 from admin import labels, language, menu, security
 from admin.base import Shell, close_session
 from admin.views import home, jobs, journal, login, messages, outbox, reference, users
+from admin.views import modes as modes_page
+from admin.views import rule_editor
 from admin.views import settings as settings_page
 from admin.wake import make_wake
 from rules_engine import clock, db
@@ -51,6 +53,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     messages.init_app(app)
     jobs.init_app(app)
     settings_page.init_app(app)
+    rule_editor.init_app(app)
+    modes_page.init_app(app)
     reference_data = reference.init_app(app)
     users.add_views(reference_data)
     journal.add_views(reference_data)

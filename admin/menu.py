@@ -26,6 +26,7 @@ STAFF = frozenset({Role.HEAD, Role.ADMINISTRATOR, Role.AUDITOR})
 
 ITEMS: tuple[Item, ...] = (
     Item("home.home", lazy_gettext("Home"), ("/",), STAFF),
+    Item("rules.index", lazy_gettext("Rules"), ("/rules/", "/modes/"), STAFF),
     Item("admin.index", lazy_gettext("Reference data"), ("/admin/", "/jobs/", "/settings/"), STAFF),
 )
 

@@ -1,1 +1,14 @@
 """The room of the rule editor: reading, editing, trying, publishing, history."""
+
+from typing import Final
+
+from flask import Flask
+
+from admin.views.rule_editor import drafting, pages
+
+MODULES: Final = (pages, drafting)
+"""Each adds its pages to the one blueprint when it is imported."""
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(pages.blueprint)

@@ -1,0 +1,267 @@
+"""The draft of one decision: the page, its changes, test cases, publishing, giving up."""
+
+from typing import Any
+
+from flask import abort, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from admin.base import commit_and_wake
+from admin.security import actor
+from admin.views.rule_editor.cards import Cards, Inside, Kept, Place
+from admin.views.rule_editor.operations import CASES, operation
+from admin.views.rule_editor.pages import blueprint, head, hits
+from admin.views.rule_editor.places import Complaint, complaints
+from admin.views.rule_editor.publishing import chosen_instant
+from admin.views.rule_editor.room import Room, person, room, told
+from admin.views.rule_editor.trying import panel
+from admin.views.rule_editor.wording import _
+from rules_engine.errors import Conflict, NotFound, PravilaError
+from rules_engine.language.cases import CaseResult
+from rules_engine.language.shown import show
+from rules_engine.language.vocabulary import FIELDS
+from rules_engine.models import RulesetDraft
+from rules_engine.services import editing, rulebook
+from rules_engine.services.editing import ORDER, DraftChanged, Seen, fingerprint
+from rules_engine.services.editing_body import rule_ids
+
+_SAID = "rules_said"
+
+
+@blueprint.post("/<decision>/draft/start")
+def start(decision: str) -> ResponseReturnValue:
+    here = room(decision)
+    number = request.form.get("number", "")
+    wanted = int(number) if number.isdecimal() and len(number) < 10 else None
+    try:
+        editing.start_draft(here.session, decision, actor=actor(), now=here.now, number=wanted)
+    except Conflict as refused:
+        flash(refused.message(here.lang), "warn")
+        return redirect(url_for("rules.history", decision=decision))
+    here.session.commit()
+    rule = request.form.get("rule", "")
+    return redirect(url_for("rules.draft", decision=decision, edit=rule or None))
+
+
+@blueprint.get("/<decision>/draft")
+def draft(decision: str) -> ResponseReturnValue:
+    here = room(decision)
+    row = editing.draft(here.session, decision)
+    if row is None:
+        return redirect(url_for("rules.read", decision=decision))
+    place = Place(request.args.get("edit", ""), request.args.get("at", ""))
+    return _draft_page(here, row, place, said=session.pop(_SAID, ""))
+
+
+@blueprint.post("/<decision>/draft/change")
+def change(decision: str) -> ResponseReturnValue:
+    """Do one edit and go back to the page; what cannot be taken stays in its form, with the reason beneath it."""
+    here = room(decision)
+    form = request.form
+    row = editing.open_draft(here.session, decision)
+    seen = Seen(form.get("subject", ""), form.get("seen", ""))
+    try:
+        wanted = operation(here, row, form)
+        if wanted.edit is None:
+            here.session.rollback()
+            return _draft_page(here, row, wanted.place, wanted.kept), 422 if wanted.refused else 200
+        row = editing.change(
+            here.session,
+            decision,
+            wanted.edit,
+            expected_revision=_revision(),
+            actor=actor(),
+            now=here.now,
+            seen=seen,
+        )
+    except (DraftChanged, NotFound) as refused:
+        # The place may be gone because somebody else removed it: that, too, is his change.
+        if isinstance(refused, NotFound) and row.revision == _revision():
+            raise
+        here.session.rollback()
+        return _someone_was_faster(here, refused)
+    here.session.commit()
+    if form.get("do") in CASES:
+        return redirect(url_for("rules.cases", decision=decision))
+    session[_SAID] = wanted.said
+    place = wanted.place
+    if wanted.stays and not _complaints_at(here, row, place):
+        place = Place(place.rule)
+    anchor = f"rule-{place.rule or form.get('rule', '')}"
+    return redirect(
+        url_for("rules.draft", decision=decision, edit=place.rule or None, at=place.at or None, _anchor=anchor), 303
+    )
+
+
+@blueprint.get("/<decision>/cases")
+def cases(decision: str) -> ResponseReturnValue:
+    """The test cases with what really fires: of the draft where there is one, else of what is in force."""
+    here = room(decision)
+    row = editing.draft(here.session, decision)
+    body = row.body if row else rulebook.in_force_at(here.session, decision, here.now).body
+    found = _complaints(here, row) if row else []
+    results = editing.case_results(body)
+    titles = {card.id: card.title for card in Cards(body, here.speaker, lang=here.lang).all()}
+    return render_template(
+        "rules/cases.html",
+        **head(here, "cases"),
+        results=sorted(enumerate(results), key=lambda pair: pair[1].passed),
+        written=body.get("cases", []),
+        facts=[_facts(here, result) for result in results],
+        titles=titles,
+        complaints=found,
+        said_about=[one for one in found if one.input == "cases"],
+    )
+
+
+@blueprint.route("/<decision>/draft/publish", methods=["GET", "POST"])
+def publish(decision: str) -> ResponseReturnValue:
+    """Show in sentences what would change, and publish it, now or from an instant."""
+    here = room(decision)
+    row = editing.draft(here.session, decision)
+    if row is None:
+        return redirect(url_for("rules.read", decision=decision))
+    problem = ""
+    if request.method == "POST":
+        at, problem = chosen_instant(here)
+        if not problem:
+            try:
+                version = editing.publish_draft(
+                    here.session,
+                    decision,
+                    expected_revision=_revision(),
+                    at=at,
+                    actor=actor(),
+                    now=here.now,
+                    note=request.form.get("note", "").strip()[:1000],
+                )
+            except PravilaError as refused:
+                here.session.rollback()
+                problem = refused.message(here.lang)
+            else:
+                commit_and_wake()
+                flash(_("Version %(n)s is published.", n=version.number), "good")
+                return redirect(url_for("rules.read", decision=decision))
+        row = editing.draft(here.session, decision)
+        if row is None:
+            abort(404)
+    latest = editing.latest_version(here.session, decision)
+    page = render_template(
+        "rules/publish.html",
+        **head(here, "publish"),
+        changes=told(here, latest.body, row.body),
+        complaints=_complaints(here, row),
+        failing=[result for result in editing.case_results(row.body) if not result.passed],
+        latest=latest,
+        latest_by=person(here.session, latest.published_by),
+        coming=editing.coming_versions(here.session, decision, here.now),
+        problem=problem,
+        typed=request.form,
+    )
+    return page, 422 if problem else 200
+
+
+@blueprint.post("/<decision>/draft/rebase")
+def rebase(decision: str) -> ResponseReturnValue:
+    here = room(decision)
+    try:
+        editing.rebase(here.session, decision, expected_revision=_revision(), actor=actor(), now=here.now)
+    except DraftChanged as refused:
+        here.session.rollback()
+        return _someone_was_faster(here, refused)
+    here.session.commit()
+    return redirect(url_for("rules.publish", decision=decision))
+
+
+@blueprint.route("/<decision>/draft/discard", methods=["GET", "POST"])
+def discard(decision: str) -> ResponseReturnValue:
+    here = room(decision)
+    row = editing.draft(here.session, decision)
+    if row is None:
+        return redirect(url_for("rules.read", decision=decision))
+    if request.method == "POST":
+        try:
+            editing.discard(here.session, decision, expected_revision=_revision(), actor=actor(), now=here.now)
+        except DraftChanged as refused:
+            here.session.rollback()
+            return _someone_was_faster(here, refused)
+        here.session.commit()
+        flash(_("The draft is given up; the rules in force stay as they are."), "good")
+        return redirect(url_for("rules.read", decision=decision))
+    latest = editing.latest_version(here.session, decision)
+    return render_template("rules/discard.html", **head(here, "draft"), changes=told(here, latest.body, row.body))
+
+
+def _draft_page(
+    here: Room, row: RulesetDraft, place: Place, kept: Kept | None = None, *, said: str = "", refused: str = ""
+) -> str:
+    kept = kept or Kept()
+    found = _complaints(here, row)
+    inside = Inside(place, kept, here.speaker, here.conditions, here.actions)
+    counted = hits(here)
+    cards = Cards(row.body, here.speaker, lang=here.lang, hits=counted, complaints=found)
+    values: dict[str, Any] = head(here, "draft")
+    return render_template(
+        "rules/draft.html",
+        **values,
+        cards=cards.all(inside),
+        kept=kept,
+        place=place,
+        complaints=found,
+        failing=[result for result in editing.case_results(row.body) if not result.passed],
+        outdated=row.base_number != editing.latest_version(here.session, here.decision).number,
+        order_seen=fingerprint(row.body, ORDER),
+        rules_count=len(rule_ids(row.body)),
+        said=said,
+        refused=refused,
+        **panel(here, rulebook.in_force_at(here.session, here.decision, here.now).body, row.body),
+    )
+
+
+def _someone_was_faster(here: Room, refused: PravilaError) -> ResponseReturnValue:
+    """Show the draft as it is now, with the form still open and filled in as it was sent."""
+    row = editing.draft(here.session, here.decision)
+    if row is None:
+        flash(_("The draft is gone: it was published or given up meanwhile."), "warn")
+        return redirect(url_for("rules.read", decision=here.decision))
+    text = refused.message(here.lang)
+    text = _("%(reason)s. Look at the present state; saving again puts your values in its place.", reason=text)
+    place, kept = Place(request.form.get("rule", "")), Kept()
+    try:
+        wanted = operation(here, row, request.form)
+        if request.form.get("do") in ("condition", "action", "rename"):
+            place = Place(request.form["rule"], request.form.get("at", "title"))
+            kept = wanted.kept if wanted.refused else _as_sent(here, row)
+    except NotFound:
+        text = _("What you were changing was removed by somebody else meanwhile.")
+    return _draft_page(here, row, place, kept, refused=text), 409
+
+
+def _as_sent(here: Room, row: RulesetDraft) -> Kept:
+    """Return the values of the sent form, to show them again beside what somebody else saved."""
+    form = request.form.copy()
+    if form.get("do") == "rename":
+        return Kept(texts={"title": form.get("title", ""), "note": form.get("note", "")})
+    form["do"] = "refresh"
+    return operation(here, row, form).kept
+
+
+def _facts(here: Room, result: CaseResult) -> list[str]:
+    """Return the facts of a test case, one in a line."""
+    names = rulebook.references(here.session)
+    return [
+        f"{FIELDS[key].chip.text(here.lang)}: {show(FIELDS[key], value, here.lang, names=names, zone=here.reader.zone)}"
+        for key, value in result.case.facts.items()
+    ]
+
+
+def _complaints(here: Room, row: RulesetDraft) -> list[Complaint]:
+    return complaints(editing.problems(here.session, row.body), row.body, here.decision, here.lang)
+
+
+def _complaints_at(here: Room, row: RulesetDraft, place: Place) -> bool:
+    return any(one.rule == place.rule and one.at == place.at for one in _complaints(here, row))
+
+
+def _revision() -> int:
+    text = request.form.get("revision", "")
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
