@@ -1,0 +1,14 @@
+"""`make bench`: rule engines beside their peers, then requests end to end and replayed, in one run."""
+
+from tests.benchmarks import end_to_end, engines
+
+
+def main() -> int:
+    code = engines.main()
+    print()
+    print(end_to_end.table(end_to_end.measure()))
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
