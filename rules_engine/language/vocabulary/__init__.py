@@ -3,6 +3,7 @@
 It drives the facts, the editor's lists, the checker, both engines, the sentences and the documentation.
 """
 
+from functools import cache
 from types import MappingProxyType
 
 from rules_engine.language.kinds import Decision, FieldGroup
@@ -68,6 +69,7 @@ def field(key: str) -> Field:
     return FIELDS[key]
 
 
+@cache
 def fields_of(decision: Decision, *, candidates: bool = False) -> tuple[Field, ...]:
     """Return the fields that a condition of this decision may use, in the order of declaration.
 
