@@ -5,7 +5,9 @@ from fractions import Fraction
 from typing import Any, Final
 
 from rules_engine.decisions.field_words import condition_words, decimal_words, quoted
-from rules_engine.language.model import OTHERWISE
+from rules_engine.language.model import OTHERWISE, Pool
+from rules_engine.language.references import References
+from rules_engine.language.sentence_params import pool_words
 
 _KINDS: Final = {
     "left_unassigned": (
@@ -20,18 +22,6 @@ _KINDS: Final = {
         "Заявку пока никто не может взять; руководителю сообщено.",
         "Nobody can take the request yet; the head was told.",
     ),
-}
-_POOLS: Final = {
-    "owner": ("закреплённый менеджер", "the owner"),
-    "cover": ("замещающий", "the cover"),
-    "previous": ("менеджер открытой заявки клиента", "the manager of the client's open request"),
-    "team_of_owner": ("отдел закреплённого менеджера", "the owner's team"),
-    "team_of_holder": ("отдел нынешнего менеджера", "the present holder's team"),
-    "duty": ("дежурные", "those on duty"),
-    "everyone": ("все менеджеры", "all managers"),
-    "team": ("отдел: {argument}", "team: {argument}"),
-    "skill": ("умение: {argument}", "skill: {argument}"),
-    "manager": ("менеджер: {argument}", "manager: {argument}"),
 }
 _REASONS: Final = {
     "inactive": ("больше не работает", "no longer works here"),
@@ -53,15 +43,21 @@ _CHOSEN_BY: Final = {
     "round_robin": ("по очереди", "round robin"),
     "least_loaded": ("наименее загруженный", "the least loaded"),
 }
+_LEVEL: Final = (
+    "Наравне по недобору (разница не более ½ заявки): {level}; дольше всех без новой заявки: {name}.",
+    "Level by shortfall (within ½ a request): {level}; the longest without a request: {name}.",
+)
 
 
-def explain_assignment(outcome: Mapping[str, Any], lang: str, for_manager: str | None = None) -> list[str]:
+def explain_assignment(
+    outcome: Mapping[str, Any], lang: str, for_manager: str | None = None, names: References | None = None
+) -> list[str]:
     """Return sentences that explain a stored outcome (AssignmentOutcome.to_json) in `lang`.
 
     First what was decided and why, then the rules that were passed over. `for_manager`, a login, adds the answer
-    to "why not me". Counts and shortfalls are told, money is not.
+    to "why not me". Counts and shortfalls are told, money is not. `names` are those of teams and people.
     """
-    say = _Say(outcome, lang)
+    say = _Say(outcome, lang, names)
     lines = list(say.decision())
     lines += say.passed_over()
     if for_manager is not None:
@@ -87,13 +83,35 @@ def candidate_words(candidate: Mapping[str, Any], lang: str) -> str:
     return f"{_name(candidate)}: {place}; {figures}"
 
 
-def pool_words(pool: str, argument: str | None, lang: str) -> str:
-    """Return the name of a pool."""
-    return _pick(_POOLS[pool], lang).format(argument=argument)
+def pool_name(attempt: Mapping[str, Any], lang: str, names: References | None = None) -> str:
+    """Return the pool of a stored attempt in words."""
+    return pool_words(Pool(attempt["pool"], attempt["argument"], ""), lang, names)
+
+
+def choice_words(attempt: Mapping[str, Any], lang: str) -> list[str]:
+    """Return how the strategy of a stored attempt came to its choice; nothing for a pool of one person."""
+    if attempt["strategy"] is None:
+        return []
+    eligible = [item for item in attempt["candidates"] if item["eligible"]]
+    chosen = next(item for item in eligible if item["place"] == 1)
+    how = ("Кого выбрать: {how}. Подходили: {n} из {all}.", "Whom to choose: {how}. Eligible: {n} of {all}.")
+    lines = [
+        _pick(how, lang).format(
+            how=_pick(_CHOSEN_BY[attempt["strategy"]], lang), n=len(eligible), all=len(attempt["candidates"])
+        ),
+        f"{_name(chosen)}: {_figures(chosen, lang)}.",
+    ]
+    if attempt["strategy"] == "fair_share":
+        largest = max(Fraction(item["shortfall"]) for item in eligible)
+        level = sum(largest - Fraction(item["shortfall"]) <= Fraction(1, 2) for item in eligible)
+        if level > 1:
+            lines.append(_pick(_LEVEL, lang).format(level=level, name=_name(chosen)))
+    return lines
 
 
 class _Say:
-    def __init__(self, outcome: Mapping[str, Any], lang: str) -> None:
+    def __init__(self, outcome: Mapping[str, Any], lang: str, names: References | None) -> None:
+        self._names = names
         self._outcome = outcome
         self._lang = lang
         self._attempts: list[Mapping[str, Any]] = outcome["attempts"]
@@ -135,33 +153,7 @@ class _Say:
             yield self._text(
                 "Срок ответа: {n} рабочих мин.", "Answer within: {n} working min.", n=outcome["answer_within"]
             )
-        yield from self._how(deciding, chosen)
-
-    def _how(self, attempt: Mapping[str, Any], chosen: Mapping[str, Any]) -> Iterator[str]:
-        """Say how the strategy came to its choice."""
-        if attempt["strategy"] is None:
-            return
-        eligible = [item for item in attempt["candidates"] if item["eligible"]]
-        yield self._text(
-            "Кого выбрать: {how}. Подходили: {eligible} из {all}.",
-            "Whom to choose: {how}. Eligible: {eligible} of {all}.",
-            how=_pick(_CHOSEN_BY[attempt["strategy"]], self._lang),
-            eligible=len(eligible),
-            all=len(attempt["candidates"]),
-        )
-        if attempt["strategy"] != "fair_share":
-            yield f"{_name(chosen)}: {_figures(chosen, self._lang)}."
-            return
-        largest = max(Fraction(item["shortfall"]) for item in eligible)
-        level = sum(largest - Fraction(item["shortfall"]) <= Fraction(1, 2) for item in eligible)
-        yield f"{_name(chosen)}: {_figures(chosen, self._lang)}."
-        if level > 1:
-            yield self._text(
-                "Наравне по недобору (разница не более ½ заявки): {level}; дольше всех без новой заявки: {name}.",
-                "Level by shortfall (within ½ a request): {level}; the longest without a request: {name}.",
-                level=level,
-                name=_name(chosen),
-            )
+        yield from choice_words(deciding, self._lang)
 
     def passed_over(self) -> Iterator[str]:
         for item in self._outcome["passed_over"]:
@@ -214,7 +206,7 @@ class _Say:
         )
 
     def _pool(self, attempt: Mapping[str, Any]) -> str:
-        return pool_words(attempt["pool"], attempt["argument"], self._lang)
+        return pool_name(attempt, self._lang, self._names)
 
     def _waiting_rule(self) -> str | None:
         return next((item["rule"] for item in self._outcome["passed_over"] if item["reason"] == "waiting"), None)

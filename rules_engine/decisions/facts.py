@@ -1,20 +1,17 @@
 """Facts that belong to no row: what the clock on the wall of the company says."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from rules_engine.decisions.opening_hours import WEEKDAYS
 from rules_engine.decisions.working_time import WorkingCalendar
+from rules_engine.language.engines.base import Facts
+from rules_engine.language.values import Canonical
 
-#: Canonical facts by key; a key that is absent or None is an empty field.
-Facts = Mapping[str, object]
-
-NOW_FIELDS: Final = ("now.weekday", "now.hour", "now.day_of_month", "now.month", "now.is_working_time")
+__all__ = ["Facts", "now_facts"]
 
 
-def now_facts(now: datetime, company: WorkingCalendar) -> dict[str, object]:
+def now_facts(now: datetime, company: WorkingCalendar) -> dict[str, Canonical | None]:
     """Return the `now.` fields at an instant: wall time of the company's zone, open by its calendar or not."""
     local = now.astimezone(ZoneInfo(company.zone))
     return {

@@ -237,7 +237,7 @@ def _among(among: Group, willing: list[Candidate], roster: Roster, refusals: dic
     shortfalls = FairShare([c.standing for c in willing]).shortfalls if needs_shortfall else {}
     eligible: list[Candidate] = []
     for candidate in willing:
-        facts: Any = roster.facts_of(candidate.id)
+        facts = roster.facts_of(candidate.id)
         if needs_shortfall:
             facts = {**facts, _SHORTFALL: floor(shortfalls[candidate.id] * 10_000)}
         if holds(facts):

@@ -7,10 +7,11 @@ from typing import Any
 
 from rules_engine.decisions.assignment import AssignmentOutcome, decide
 from rules_engine.decisions.effects import Effect
+from rules_engine.decisions.escalation import lasting
 from rules_engine.decisions.roster import Candidate, Roster
 from rules_engine.errors import InputError
 from rules_engine.language.engines.native import NativeEngine
-from rules_engine.language.kinds import HitPolicy
+from rules_engine.language.kinds import Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE, Ruleset
 from rules_engine.language.values import Facts, parse_facts
 
@@ -51,7 +52,7 @@ def decide_from_facts(ruleset: Ruleset, document: Mapping[str, Any], matching: S
     if not fired and ruleset.otherwise:
         fired = (OTHERWISE,)
     effects = tuple(Effect.of(action, rule) for rule in fired for action in ruleset.actions_of(rule))
-    return Trial(fired, effects)
+    return Trial(fired, lasting(effects) if ruleset.decision is Decision.ESCALATION else effects)
 
 
 def roster_from_facts(candidates: object, facts: Facts) -> Roster:

@@ -233,6 +233,21 @@ class WorkingCalendar:
         index = self._covering(self._noon_us(first), self._noon_us(last))
         return index.days_worked[last - index.first_day] - index.days_worked[first - index.first_day]
 
+    def working_day_opening_us(self, first: int, count: int) -> int | None:
+        """Return the first opening of the working day that has `count` others before it since the date `first`.
+
+        `first` is an ordinal and counts; 0 asks for the first working day from it on. None within ten years.
+        """
+        index = self._covering(self._noon_us(first))
+        give_up = index.last_year + SEARCH_YEARS + count // 2
+        while True:
+            target = index.days_worked[first - index.first_day] + count
+            if index.days_worked[-1] > target:
+                return self.next_open_us(index.midnights[bisect_right(index.days_worked, target) - 1])
+            if index.last_year >= min(give_up, LAST_YEAR):
+                return None
+            index = self._grow(index.first_year, index.last_year + 1)
+
     def next_open_us(self, us: int) -> int | None:
         """Return `us` if it is working time, else the next opening, or None within ten years."""
         index = self._covering(us)

@@ -244,16 +244,16 @@ class TestWords:
         stored = json.loads(json.dumps(outcome(rules, people).to_json()))
         assert explain_assignment(stored, "ru", for_manager="boris") == [
             "Заявку получает: Вера. Ни одно правило её не взяло, действует строка «Остальные».",
-            "Кому: все менеджеры.",
+            "Кому: любой менеджер.",
             "Срок ответа: 30 рабочих мин.",
             "Кого выбрать: у кого больше недобор заявок. Подходили: 2 из 3.",
             "Вера: получено за месяц: 1, недобор: 1,0.",
             "Правило «Правило 1» подошло, но взять заявку никто не мог: закреплённый менеджер: Анна: отсутствует.",
-            "«Остальные», все менеджеры: ваше место 2 из 2; получено за месяц: 2, недобор: 0,0.",
+            "«Остальные», любой менеджер: ваше место 2 из 2; получено за месяц: 2, недобор: 0,0.",
         ]
         english = explain_assignment(stored, "en", for_manager="gleb")
         assert english[0] == "The request goes to: Вера. No rule took it, the line “Otherwise” applies."
-        assert english[-1] == "You were not among those to choose from: the owner, all managers."
+        assert english[-1] == "You were not among those to choose from: the owner, any manager."
         told = " ".join(explain_assignment(stored, "ru", for_manager="boris"))
         assert "7777" not in told.replace("\u00a0", "")
 
