@@ -6,13 +6,15 @@ commits. Wall-clock times of tests are of Moscow.
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import (
@@ -21,9 +23,11 @@ from rules_engine.models import (
     Calendar,
     CalendarException,
     Client,
+    Contact,
     ContactPoint,
     Manager,
     ModeChange,
+    Proof,
     Request,
     RequestStatus,
     Role,
@@ -220,6 +224,7 @@ def make_request(
         "expected_value_minor": amount_minor,
         **more,
     }
+    values["status"] = RequestStatus(values["status"])
     request = _added(session, Request(received_at=received_at, client=client, amount_minor=amount_minor, **values))
     if wake:
         _added(session, WorkItem(kind=WorkKind.REQUEST, subject_id=request.id, wake_at=received_at))
@@ -230,6 +235,28 @@ def make_requests(
     session: Session, number: int, *, first_at: datetime = MONDAY, every_minutes: int = 1
 ) -> list[Request]:
     return [make_request(session, received_at=first_at + timedelta(minutes=n * every_minutes)) for n in range(number)]
+
+
+def make_contact(
+    session: Session,
+    *,
+    at: datetime = MONDAY,
+    client: Client | None = None,
+    request: Request | None = None,
+    manager: Manager | None = None,
+    **more: Any,
+) -> Contact:
+    """Add a confirmed outgoing call; nothing follows from it (see services.contacts for that)."""
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "source": "telephony",
+        "external_id": f"C-{number}",
+        "kind": "call",
+        "direction": "out",
+        "proof": Proof.CONFIRMED,
+        **more,
+    }
+    return _added(session, Contact(at=at, client=client, request=request, manager=manager, **values))
 
 
 def make_mode(
@@ -306,6 +333,23 @@ def rule(
 def condition(field: str, op: str, value: Any = None) -> dict[str, Any]:
     """Return `field op value`; without a value for `is_empty` and `is_filled`."""
     return {"field": field, "op": op} if value is None else {"field": field, "op": op, "value": value}
+
+
+@contextmanager
+def statements_of(session: Session) -> Iterator[list[str]]:
+    """Collect the SQL statements that are sent meanwhile on the session's database, BEGIN and SAVEPOINT left out."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA")):
+            sent.append(statement)
+
+    engine = session.get_bind()
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def _titled(document: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from rules_engine.db import settings_of
+from rules_engine.decisions.instants import Interval, merged_ranges
 from rules_engine.decisions.opening_hours import DayException, DayKind, day_off, other_windows, short_day, work_day
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.errors import NotFound
@@ -73,10 +74,11 @@ class TeamRef:
 
 @dataclass(frozen=True, slots=True)
 class ManagerRef:
-    """A sales manager. `absences` are `[from, to)`, rising; they are out of both calendars.
+    """A sales manager. `hours` is when he works if he is not away; `absences` are `[from, to)`, rising.
 
-    `presence` also leaves out the time before he was hired and after he left: entitlement comes from it. In `calendar`
-    he goes on working, so that the clocks of a request that is still his do not stand still.
+    `calendar` is `hours` without the absences; it goes on after he left, so that the clocks of a request that is still
+    his do not stand still. `presence` leaves out the time before he was hired and after he left, too: entitlement
+    comes from it. `away` is all that `presence` leaves out of `hours`, merged, in UTC microseconds.
     """
 
     id: int
@@ -93,6 +95,8 @@ class ManagerRef:
     open_cap: int | None
     is_user_active: bool
     absences: tuple[tuple[datetime, datetime], ...]
+    away: tuple[Interval, ...]
+    hours: WorkingCalendar
     calendar: WorkingCalendar
     presence: WorkingCalendar
 
@@ -409,6 +413,8 @@ def _load_managers(
             open_cap=row.open_cap,
             is_user_active=row.is_active,
             absences=tuple(away),
+            away=merged_ranges((*away, *outside)),
+            hours=base,
             calendar=calendar,
             presence=compiled(calendar.with_absences(outside)) if outside else calendar,
         )

@@ -1,0 +1,113 @@
+"""What managers carry: open and unanswered requests, what they received today and this month, when they last did.
+
+One query, whatever the number of managers: each figure is a look-up by index per manager.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, func, literal, select
+from sqlalchemy.orm import Session
+
+from rules_engine.models import Assignment, LedgerBalance, Manager, Request, RequestStatus
+from rules_engine.services.reference import Reference
+
+HELD: Final = (RequestStatus.ASSIGNED, RequestStatus.IN_PROGRESS, RequestStatus.WAITING_CLIENT)
+"""The statuses of a request that somebody works at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One manager's figures. `count` and `value_minor` are his balance in the ledger of the month of the question.
+
+    Figures that were not asked for are 0; `last_received_at` is None for who never received a request.
+    """
+
+    count: int = 0
+    value_minor: int = 0
+    last_received_at: datetime | None = None
+    open_requests: int = 0
+    unanswered_requests: int = 0
+    received_today: int = 0
+
+
+NOTHING: Final = Load()
+
+
+def month_of(at: datetime, picture: Reference) -> str:
+    """Return the business month of an instant: `2026-10`."""
+    local = at.astimezone(picture.zone)
+    return f"{local.year:04d}-{local.month:02d}"
+
+
+def loads(
+    session: Session,
+    picture: Reference,
+    now: datetime,
+    *,
+    ids: Collection[int] | None = None,
+    work: bool = True,
+    today: bool = True,
+) -> Mapping[int, Load]:
+    """Return the figures of these managers, or of all, by id, in one query.
+
+    `work` asks for open and unanswered requests, `today` for what was received since local midnight.
+    """
+    zero: ColumnElement[int] = literal(0, Integer)
+    day_start = picture.start_of_day(picture.day_of(now))
+    statement = (
+        select(
+            Manager.id,
+            LedgerBalance.count,
+            LedgerBalance.value_minor,
+            _last_received(),
+            _held() if work else zero,
+            _held(Request.first_answer_at.is_(None)) if work else zero,
+            _received_since(day_start) if today else zero,
+        )
+        .select_from(Manager)
+        .outerjoin(
+            LedgerBalance,
+            (LedgerBalance.manager_id == Manager.id) & (LedgerBalance.month == month_of(now, picture)),
+        )
+    )
+    if ids is not None:
+        statement = statement.where(Manager.id.in_(ids))
+    return {
+        id_: Load(count or 0, value or 0, last, opened, unanswered, received)
+        for id_, count, value, last, opened, unanswered, received in session.execute(statement)
+    }
+
+
+def _last_received() -> ScalarSelect[datetime]:
+    # The newest by index, not max(): PostgreSQL and SQLite both stop at the first row.
+    return (
+        select(Assignment.assigned_at)
+        .where(Assignment.manager_id == Manager.id)
+        .order_by(Assignment.assigned_at.desc())
+        .limit(1)
+        .correlate(Manager)
+        .scalar_subquery()
+    )
+
+
+def _held(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .select_from(Request)
+        .where(Request.manager_id == Manager.id, Request.status.in_(HELD), Request.is_history.is_(False), *conditions)
+        .correlate(Manager)
+        .scalar_subquery()
+    )
+
+
+def _received_since(start: datetime) -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .select_from(Assignment)
+        .where(Assignment.manager_id == Manager.id, Assignment.assigned_at >= start)
+        .correlate(Manager)
+        .scalar_subquery()
+    )
