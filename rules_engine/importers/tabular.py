@@ -1,264 +1,270 @@
-"""Tables in files as people export them: CSV, gzipped CSV and XLSX → rows of texts by column name.
+"""Rows of a file that a person exported: CSV, gzipped CSV or XLSX, told apart by their content and not by their name.
 
-Real exports have a title above the header, totals below, merged cells and no promise about delimiter or encoding. The
-header is the row that names most of the columns that are looked for.
+Whatever the file is, it is bounded before it is believed: size, unpacked size, rows, columns, length of a cell.
 """
 
-import codecs
 import csv
 import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Final
+from xml.etree.ElementTree import ParseError
 
-import openpyxl
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+from openpyxl import load_workbook
+from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
 
-from rules_engine.errors import PravilaError
+from rules_engine.errors import InputError
 
-MAX_BYTES = 256 * 1024 * 1024
-"""Of the unpacked content; a gzip or XLSX that grows beyond it is refused before it fills the memory."""
-MAX_RATIO = 200
-"""How many times its size a packed file may unpack to."""
-MAX_XLSX_CELLS = 5_000_000
-MAX_COLUMNS = 500
-MAX_CELL = 100_000
-HEADER_WITHIN = 50
-"""The header stands among the first so many lines."""
+Cell = str | datetime | date | None
+"""A value as it stands in the file. Only XLSX knows instants and dates, and its instants have no zone."""
 
-_TOTALS = ("итого", "всего", "total", "grand total", "subtotal", "сумма:")
-_KINDS = (
-    (b"\x89PNG", "PNG"), (b"%PDF", "PDF"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"7z\xbc\xaf", "7-Zip"),
-    (b"Rar!", "RAR"), (b"\x7fELF", "ELF"), (b"SQLite format 3", "SQLite"), (b"{\\rtf", "RTF"),
-)  # fmt: skip
-_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-
-
-class UnreadableFile(PravilaError):
-    """The file as a whole cannot be read as a table; nothing of it was taken."""
-
-    template: ClassVar[dict[str, str]] = {"ru": "файл не прочитан: {ru}", "en": "the file cannot be read: {en}"}
+MAX_FILE: Final = 64 * 2**20
+MAX_UNPACKED: Final = 256 * 2**20
+MAX_RATIO: Final = 200
+"""Unpacked to packed: real tables stay below 50, a bomb is above 1000."""
+RATIO_FREE: Final = 2**20
+"""A small file may be packed as tightly as it likes."""
+MAX_ROWS: Final = 1_000_000
+MAX_COLUMNS: Final = 300
+MAX_CELL: Final = 32_767
+_CHUNK: Final = 2**20
+_BINARY: Final = frozenset(range(32)) - {9, 10, 13, 12}
+_MERGED_MOST: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`number` is the 1-based line of the file; `cells` are texts by column name, empty cells left out."""
+    """One row; `number` is the 1-based line at which it begins in the file, or its row in the sheet."""
 
     number: int
-    cells: dict[str, str]
+    cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TableFile:
-    """`columns` as they stand in the header row; `rows` can be walked once."""
+class FileRefused(InputError):
+    """The file as a whole cannot be read as a table."""
 
-    columns: tuple[str, ...]
-    header_row: int
-    rows: Iterator[Row]
+    def __init__(self, path: Path, ru: str, en: str) -> None:
+        super().__init__(path=path.name, ru=ru, en=en)
 
 
-def read_table(path: Path, wanted: Collection[str]) -> TableFile:
-    """Return the table in a file. `wanted` are the column names by which its header row is recognised.
+def read_rows(path: Path) -> list[list[Row]]:
+    """Return every way to read the file as rows, none empty: one for XLSX, one for each likely delimiter of a CSV.
 
-    Names are compared without regard to case and outer spaces. Raises UnreadableFile.
+    Which is right is decided by the header row that is found. Raises FileRefused.
     """
+    data = _read(path)
+    if data[:2] == b"\x1f\x8b":
+        data = _gunzip(path, data)
+    if data[:4] == b"PK\x03\x04":
+        return [_sheet(path, data)]
+    text = _decoded(path, data)
+    readings = [list(_csv_rows(path, text, delimiter)) for delimiter in _delimiters(text)]
+    if not any(readings):
+        raise FileRefused(path, "в файле нет строк", "the file has no rows")
+    return [rows for rows in readings if rows]
+
+
+def _read(path: Path) -> bytes:
     try:
-        raw = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+        size = path.stat().st_size
+        if size > MAX_FILE:
+            raise _too_large(path)
+        with path.open("rb") as stream:
+            data = stream.read(MAX_FILE + 1)
     except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise UnreadableFile(ru=f"{path.name}: {reason}", en=f"{path.name}: {reason}") from problem
-    if raw is None:
-        raise _too_large()
-    if raw[:2] == b"\x1f\x8b":
-        raw = _gunzip(raw)
-    if not raw.strip():
-        raise UnreadableFile(ru="файл пуст", en="it is empty")
-    _refuse_other_kinds(raw)
-    names = {_plain(name) for name in wanted}
-    if raw[:4] == b"PK\x03\x04":
-        return _with_header(_xlsx_lines(raw), names)
-    text = _decode(raw)
-    return _with_header(_csv_lines(text, _delimiter(text, names)), names)
+        raise FileRefused(path, f"не читается: {problem.strerror}", f"cannot be read: {problem.strerror}") from problem
+    if len(data) > MAX_FILE:
+        raise _too_large(path)
+    return data
 
 
-def _too_large() -> UnreadableFile:
-    size = MAX_BYTES // 1024 // 1024
-    return UnreadableFile(
-        ru=f"больше {size} МБ в распакованном виде; разделите на части",
-        en=f"more than {size} MB when unpacked; split it",
+def _too_large(path: Path) -> FileRefused:
+    return FileRefused(path, "файл больше 64 МБ", "the file is larger than 64 MB")
+
+
+def _bomb(path: Path) -> FileRefused:
+    return FileRefused(path, "распакованный файл слишком велик", "the file is too large when it is unpacked")
+
+
+def _not_a_table(path: Path) -> FileRefused:
+    return FileRefused(
+        path, "это не таблица: нужен CSV, CSV.gz или XLSX", "is not a table: CSV, CSV.gz or XLSX is needed"
     )
 
 
-def _gunzip(raw: bytes) -> bytes:
+def _gunzip(path: Path, packed: bytes) -> bytes:
+    limit = min(MAX_UNPACKED, max(RATIO_FREE, MAX_RATIO * len(packed)))
+    unpacked = io.BytesIO()
     try:
-        with gzip.open(io.BytesIO(raw)) as stream:
-            content = stream.read(min(MAX_BYTES, len(raw) * MAX_RATIO) + 1)
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+            while chunk := stream.read(_CHUNK):
+                unpacked.write(chunk)
+                if unpacked.tell() > limit:
+                    raise _bomb(path)
     except (OSError, EOFError, zlib.error) as problem:
-        raise UnreadableFile(ru="архив gzip повреждён", en="the gzip archive is damaged") from problem
-    if len(content) > min(MAX_BYTES, len(raw) * MAX_RATIO):
-        raise _too_large()
-    return content
+        raise FileRefused(path, "сжатый файл повреждён", "the gzipped file is damaged") from problem
+    return unpacked.getvalue()
 
 
-def _refuse_other_kinds(raw: bytes) -> None:
-    for magic, name in _KINDS:
-        if raw.startswith(magic):
-            raise UnreadableFile(ru=f"это {name}, а нужен CSV или XLSX", en=f"it is {name}, and CSV or XLSX is needed")
-    if raw.startswith(_OLD_EXCEL):
-        raise UnreadableFile(
-            ru="это старый формат Excel; сохраните как XLSX или CSV",
-            en="it is Excel's old format; save it as XLSX or CSV",
-        )
-    is_utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if not raw.startswith(b"PK\x03\x04") and not is_utf16 and b"\0" in raw[:65536]:
-        raise UnreadableFile(ru="это не текст и не XLSX", en="it is neither text nor XLSX")
-
-
-def _decode(raw: bytes) -> str:
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encodings: tuple[str, ...] = ("utf-16",)
-    else:
-        encodings = ("utf-8-sig", "cp1251")
-    for encoding in encodings:
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise UnreadableFile(ru="кодировка не UTF-8 и не windows-1251", en="its encoding is neither UTF-8 nor windows-1251")
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.replace("\xa0", " ").split()).casefold()
-
-
-def _csv_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(MAX_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    while True:
-        # A quoted cell may hold line ends: the row is named by the line on which it begins.
-        number = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as problem:
-            raise UnreadableFile(
-                ru=f"строка {number}: кавычки или ячейка длиннее {MAX_CELL} знаков",
-                en=f"line {number}: quotes, or a cell longer than {MAX_CELL} characters",
-            ) from problem
-        yield number, cells
-
-
-def _delimiter(text: str, names: Collection[str]) -> str:
-    """Return the delimiter with which one of the first lines names most of the wanted columns."""
-    head = "\n".join(text.splitlines()[:HEADER_WITHIN])
-
-    def found(delimiter: str) -> int:
-        try:
-            return max((_named(cells, names) for _, cells in _csv_lines(head, delimiter)), default=0)
-        except UnreadableFile:
-            return 0
-
-    return max((",", ";", "\t"), key=found)
-
-
-def _named(cells: Sequence[str], names: Collection[str]) -> int:
-    return len({_plain(cell) for cell in cells} & set(names))
-
-
-def _with_header(lines: Iterator[tuple[int, list[str]]], names: Collection[str]) -> TableFile:
-    first: list[tuple[int, list[str]]] = []
-    for line in lines:
-        first.append(line)
-        if len(first) == HEADER_WITHIN:
-            break
-    best = max(first, key=lambda line: _named(line[1], names), default=None)
-    if best is None or not _named(best[1], names):
-        expected = ", ".join(sorted(names))
-        raise UnreadableFile(
-            ru=f"не найдена строка заголовков с названиями столбцов: {expected}",
-            en=f"no header row with any of these column names was found: {expected}",
-        )
-    header_row, header = best
-    if len(header) > MAX_COLUMNS:
-        raise UnreadableFile(ru=f"больше {MAX_COLUMNS} столбцов", en=f"more than {MAX_COLUMNS} columns")
-    columns = tuple(" ".join(name.replace("\xa0", " ").split()) for name in header)
-    twice = {name for name in columns if name and columns.count(name) > 1 and _plain(name) in names}
-    if twice:
-        listed = ", ".join(sorted(twice))
-        raise UnreadableFile(ru=f"столбец стоит дважды: {listed}", en=f"a column stands twice: {listed}")
-    below = (line for line in first if line[0] > header_row)
-    return TableFile(columns, header_row, _rows(_chain(below, lines), columns))
-
-
-def _chain(*parts: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    for part in parts:
-        yield from part
-
-
-def _rows(lines: Iterator[tuple[int, list[str]]], columns: Sequence[str]) -> Iterator[Row]:
-    for number, line in lines:
-        cells = {
-            name: value
-            for name, cell in zip(columns, line, strict=False)
-            if name and (value := cell.strip("\ufeff \t\r\n\xa0"))
-        }
-        if cells and not _is_total(line):
-            yield Row(number, cells)
-
-
-def _is_total(line: Sequence[str]) -> bool:
-    first = next((_plain(cell) for cell in line if cell.strip()), "")
-    return first.rstrip(":").rstrip() in _TOTALS or first.startswith(("итого ", "итого:", "всего:", "всего по"))
-
-
-def _xlsx_lines(raw: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines of the first sheet; a merged cell has its value in each of its places."""
+def _decoded(path: Path, data: bytes) -> str:
+    """Return the text of a CSV: UTF-8, else windows-1251."""
+    if not data.strip():
+        raise FileRefused(path, "файл пуст", "the file is empty")
+    if _BINARY & set(data[:65536]):
+        raise _not_a_table(path)
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            if "xl/workbook.xml" not in archive.namelist():
-                raise UnreadableFile(ru="это архив ZIP, а не XLSX", en="it is a ZIP archive and not XLSX")
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > min(MAX_BYTES, len(raw) * MAX_RATIO):
-            raise _too_large()
-        book = openpyxl.load_workbook(io.BytesIO(raw), data_only=True)
-    except UnreadableFile:
-        raise
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError) as problem:
-        raise UnreadableFile(ru="книга XLSX повреждена", en="the XLSX workbook is damaged") from problem
-    sheet = book.worksheets[0] if book.worksheets else None
-    if sheet is None:
-        raise UnreadableFile(ru="в книге нет листов", en="the workbook has no sheets")
-    if sheet.max_row * sheet.max_column > MAX_XLSX_CELLS:
-        raise UnreadableFile(
-            ru=f"больше {MAX_XLSX_CELLS} ячеек; сохраните как CSV",
-            en=f"more than {MAX_XLSX_CELLS} cells; save it as CSV",
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("windows-1251")
+    except UnicodeDecodeError as problem:
+        raise FileRefused(
+            path, "кодировка не распознана: нужна UTF-8 или windows-1251", "is neither UTF-8 nor windows-1251"
+        ) from problem
+
+
+def _delimiters(text: str) -> list[str]:
+    head = text[:65536]
+    found = [delimiter for delimiter in (",", ";", "\t") if delimiter in head]
+    return found or [","]
+
+
+def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[Row]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    line = 0
+    try:
+        for cells in reader:
+            first, line = line + 1, reader.line_num
+            if not any(cell.strip() for cell in cells):
+                continue
+            _bounded(path, first, len(cells), cells)
+            yield Row(first, tuple(cell.strip() or None for cell in cells))
+    except csv.Error as problem:
+        raise FileRefused(
+            path, f"строка {line + 1}: таблица повреждена", f"line {line + 1}: the table is damaged"
+        ) from problem
+
+
+def _bounded(path: Path, number: int, columns: int, cells: Iterable[object]) -> None:
+    if number > MAX_ROWS:
+        raise FileRefused(path, f"строк больше {MAX_ROWS}", f"has more than {MAX_ROWS} rows")
+    if columns > MAX_COLUMNS:
+        raise FileRefused(path, f"колонок больше {MAX_COLUMNS}", f"has more than {MAX_COLUMNS} columns")
+    if any(isinstance(cell, str) and len(cell) > MAX_CELL for cell in cells):
+        raise FileRefused(
+            path, f"строка {number}: ячейка длиннее {MAX_CELL} знаков", f"line {number}: a cell is too long"
         )
-    merged: dict[tuple[int, int], Any] = {}
-    for area in sheet.merged_cells.ranges:
-        # Only downwards: a title merged across the sheet is no value of every column.
-        if area.size["columns"] == 1:
-            value = sheet.cell(area.min_row, area.min_col).value
-            merged.update({(row, area.min_col): value for row in range(area.min_row, area.max_row + 1)})
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
-        yield number, [_cell_text(merged.get((number, place), cell)) for place, cell in enumerate(cells, 1)]
 
 
-def _cell_text(value: object) -> str:
-    if value is None:
-        return ""
+def _sheet(path: Path, data: bytes) -> list[Row]:
+    """Return the rows of the first sheet of a workbook."""
+    try:
+        _check_parts(path, data)
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        try:
+            sheet = book.worksheets[0]
+            # What a sheet says of its own size may be a lie of a million rows.
+            sheet.reset_dimensions()
+            merged = _merged(path, data, sheet._worksheet_path)  # type: ignore[attr-defined]
+            rows = list(_sheet_rows(path, sheet.iter_rows(values_only=True), merged))
+        finally:
+            book.close()
+    except DefusedXmlException as problem:
+        raise _bomb(path) from problem
+    except (
+        InvalidFileException, zipfile.BadZipFile, zlib.error, ParseError, KeyError, IndexError, ValueError, TypeError,
+        AttributeError, EOFError, NotImplementedError, RuntimeError, OSError,
+    ) as problem:  # fmt: skip
+        # openpyxl has no errors of its own for most of what a broken workbook holds.
+        raise _not_a_table(path) from problem
+    if not rows:
+        raise FileRefused(path, "в файле нет строк", "the file has no rows")
+    return rows
+
+
+def _check_parts(path: Path, data: bytes) -> None:
+    """Look at what unpacking would make, before anything is unpacked."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = archive.infolist()
+        if "xl/workbook.xml" not in {part.filename for part in parts}:
+            raise _not_a_table(path)
+        limit = min(MAX_UNPACKED, max(RATIO_FREE, MAX_RATIO * len(data)))
+        if len(parts) > 2000 or sum(part.file_size for part in parts) > limit:
+            raise _bomb(path)
+
+
+def _sheet_rows(path: Path, found: Iterable[tuple[object, ...]], merged: dict[int, dict[int, int]]) -> Iterator[Row]:
+    """Yield the rows that are not empty; a cell merged over several rows stands in each of them."""
+    anchors: dict[tuple[int, int], Cell] = {}
+    wanted = {(top, column) for columns in merged.values() for column, top in columns.items()}
+    for number, values in enumerate(found, 1):
+        _bounded(path, number, 0, ())
+        cells = [_cell(value) for value in values]
+        for column, top in merged.get(number, {}).items():
+            if column < len(cells) and cells[column] is None:
+                cells[column] = anchors.get((top, column))
+        for column, cell in enumerate(cells):
+            if (number, column) in wanted:
+                anchors[number, column] = cell
+        if all(cell is None for cell in cells):
+            continue
+        while cells and cells[-1] is None:
+            cells.pop()
+        _bounded(path, number, len(cells), cells)
+        yield Row(number, tuple(cells))
+
+
+def _merged(path: Path, data: bytes, sheet_name: str) -> dict[int, dict[int, int]]:
+    """Return for each row the columns that are merged with a row above: {row: {column: first row}}.
+
+    The reading mode of openpyxl that does not hold the whole sheet does not know them.
+    """
+    merged: dict[int, dict[int, int]] = {}
+    number = 0
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(sheet_name) as part:
+        for _, element in iterparse(part, forbid_dtd=True):
+            if element.tag.endswith("}mergeCell"):
+                left, top, right, bottom = range_boundaries(element.attrib["ref"])
+                if left is None or top is None or right is None or bottom is None:
+                    continue
+                number += 1 + bottom - top
+                if number > _MERGED_MOST:
+                    raise FileRefused(path, "слишком много объединённых ячеек", "has too many merged cells")
+                for row in range(top + 1, bottom + 1):
+                    merged.setdefault(row, {})[left - 1] = top
+            elif element.tag.endswith("}row"):
+                element.clear()
+    return merged
+
+
+def _cell(value: object) -> Cell:
+    """Return a cell of a workbook as text, an instant or a date; numbers in full, without a trailing zero."""
+    if value is None or isinstance(value, datetime | date):
+        return value
     if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(sep=" ")
-    if isinstance(value, date):
-        return value.isoformat()
+        return "true" if value else "false"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
-    return str(value)
+        return _number(value)
+    if isinstance(value, time):
+        return value.isoformat()
+    return str(value).strip() or None
+
+
+def _number(value: float) -> Cell:
+    if value != value or value in (float("inf"), float("-inf")):
+        return None
+    exact = Decimal(repr(value))
+    # A spreadsheet counts in binary: 1234.56 may come back with noise in the twelfth digit.
+    rounded = exact.quantize(Decimal("0.000001")) if abs(exact) < 10**15 else exact
+    text = format(rounded, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

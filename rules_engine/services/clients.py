@@ -82,7 +82,9 @@ def of_request(session: Session, data: RequestClientIn, *, source: str, external
     one_at_a_time(session, [key for key in (keys.inn, *keys.phones) if key])
     found = match(session, keys)
     if found.client_id is not None:
-        _add_points(session, found.client_id, data)
+        # A phone of somebody else is not made to mean two clients from now on.
+        if not keys.phones or _with_phones(session, keys.phones) <= {found.client_id}:
+            _add_points(session, found.client_id, data)
         return found
     client_id = _get_or_make(session, data, source, f"request:{external_id}", now)
     return Matched(client_id, "new", found.suggested)

@@ -30,7 +30,7 @@ from rules_engine.language.near import near
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
-_AMOUNT = re.compile(r"-?\d{1,13}\.\d{2}")
+_AMOUNT = re.compile(r"-?[0-9]{1,13}\.[0-9]{2}")
 _MAX_PROBLEMS = 20
 
 

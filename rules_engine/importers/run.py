@@ -1,0 +1,107 @@
+"""A file goes through: rows in transactions of some hundreds, each in a savepoint, so that a bad one stops nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from rules_engine.errors import InputError, PravilaError
+from rules_engine.importers import absences, clients, contacts, managers, requests
+from rules_engine.importers.cells import Reading
+from rules_engine.importers.columns import Header, Job, Kind, check_mapping, find_header, is_total, read_cells
+from rules_engine.importers.report import Rejection, Report
+from rules_engine.importers.tabular import FileRefused, Row, read_rows
+from rules_engine.services.forms import InvalidForm
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind for kind in (managers.KIND, clients.KIND, requests.KIND, contacts.KIND, absences.KIND)
+}
+BATCH = 500
+
+
+def import_file(
+    sessions: sessionmaker[Session],
+    kind: Kind,
+    path: Path,
+    job: Job,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+) -> Report:
+    """Take a file in and return what came of it; with `dry_run` nothing stays, and the report is the same.
+
+    Raises FileRefused for a file that is no table of this kind, InputError for a mapping of an unknown field.
+    """
+    mapping = mapping or {}
+    wrong = check_mapping(kind, mapping)
+    if wrong is not None:
+        name, meant = wrong
+        known = meant or ", ".join(column.field for column in kind.columns)
+        raise InputError(path=f"--map {name}", ru=f"нет такого поля; есть {known}", en=f"is no field; there is {known}")
+    header, rows = _choose_reading(path, kind, mapping)
+    report = Report(ignored=header.ignored, is_dry_run=dry_run)
+    if dry_run:
+        # One transaction: a later row must find what an earlier one would have stored.
+        with sessions() as session, session.begin() as transaction:
+            for batch in _batches(rows):
+                _take_all(session, kind, header, batch, job, report)
+            transaction.rollback()
+        return report
+    for batch in _batches(rows):
+        with sessions() as session, session.begin():
+            _take_all(session, kind, header, batch, job, report)
+    return report
+
+
+def _choose_reading(path: Path, kind: Kind, mapping: Mapping[str, str]) -> tuple[Header, Sequence[Row]]:
+    """Return the header and the rows below it, by the delimiter under which most columns are recognised."""
+    best: tuple[int, Header, Sequence[Row]] | None = None
+    refused: FileRefused | None = None
+    for rows in read_rows(path):
+        try:
+            start, header = find_header(path, kind, rows, mapping)
+        except FileRefused as problem:
+            refused = refused or problem
+            continue
+        if best is None or len(header.places) > best[0]:
+            best = (len(header.places), header, rows[start:])
+    if best is None:
+        raise refused or FileRefused(path, "в файле нет строк", "the file has no rows")
+    return best[1], best[2]
+
+
+def _take_all(session: Session, kind: Kind, header: Header, rows: Sequence[Row], job: Job, report: Report) -> None:
+    reading = Reading(job.zone)
+    for row in rows:
+        if is_total(kind, header, row):
+            continue
+        report.read += 1
+        values, refused = read_cells(kind, header, row, reading)
+        if refused is not None:
+            field, ru, en = refused
+            report.rejected.append(Rejection(row.number, header.titles.get(field, field), ru, en))
+            continue
+        try:
+            with session.begin_nested():
+                outcome = kind.take(session, values, job)
+        except PravilaError as problem:
+            report.rejected.append(_rejection(kind, header, row, problem))
+        else:
+            report.count(outcome)
+
+
+def _rejection(kind: Kind, header: Header, row: Row, problem: PravilaError) -> Rejection:
+    path: str | None = None
+    if isinstance(problem, InvalidForm):
+        first = problem.problems[0]
+        path, ru, en = first.path, first.ru, first.en
+    elif isinstance(problem, InputError):
+        path, ru, en = problem.path, str(problem.data["ru"]), str(problem.data["en"])
+    else:
+        ru, en = problem.message("ru"), problem.message("en")
+    field = kind.column_of(path) if path is not None else None
+    return Rejection(row.number, header.titles.get(field, field) if field is not None else None, ru, en)
+
+
+def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
