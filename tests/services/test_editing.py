@@ -58,7 +58,7 @@ def actions(session: Session) -> list[str]:
 
 
 class TestOpening:
-    def test_a_draft_repeats_the_last_version_and_there_is_one_for_everybody(
+    def test_a_draft_repeats_the_last_version_and_serves_everybody(
         self, session: Session, cast: Cast
     ) -> None:
         draft = started(session)
