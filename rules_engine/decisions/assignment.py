@@ -73,11 +73,6 @@ class AssignmentOutcome:
     def is_otherwise(self) -> bool:
         return self.rule == OTHERWISE
 
-    @property
-    def deciding_attempt(self) -> Attempt | None:
-        """The attempt that chose the manager; None where nobody was chosen."""
-        return self.attempts[-1] if self.manager_id is not None and self.attempts else None
-
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as one JSON document; `from_json` gives the same outcome back."""
         return {

@@ -23,12 +23,12 @@ from rules_engine.decisions.escalation_outcome import (
     Why,
 )
 from rules_engine.decisions.escalation_plan import MAX_TRANSFERS, EscalationPlan, Fired, FiredRules
-from rules_engine.decisions.facts import Facts
 from rules_engine.decisions.instants import MINUTE_US
 from rules_engine.decisions.modes import Mode
 from rules_engine.decisions.picking import Pick, pick
 from rules_engine.decisions.request_clocks import RequestClocks
 from rules_engine.decisions.roster import Roster
+from rules_engine.language.engines.base import Facts
 from rules_engine.language.engines.native import compile_group
 from rules_engine.language.kinds import Words
 from rules_engine.language.model import OTHERWISE, Action, Group, Ruleset

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from rules_engine.decisions.facts import Facts
 from rules_engine.decisions.instants import MINUTE_US, from_us, to_us
 from rules_engine.decisions.request_clocks import CLOCK_FIELDS, RequestClocks
-from rules_engine.language.engines.base import Predicate
+from rules_engine.language.engines.base import Facts, Predicate
 from rules_engine.language.engines.native import compile_group
 from rules_engine.language.kinds import MovedBy
 from rules_engine.language.model import OTHERWISE, Condition, FieldRef, Group, Mode, Rule, Ruleset

@@ -12,7 +12,6 @@ from fractions import Fraction
 from functools import cached_property
 from math import lcm
 
-from rules_engine.decisions.instants import MINUTE_US
 from rules_engine.decisions.working_time import WorkingCalendar
 
 
@@ -54,11 +53,6 @@ def entitlement(weight: Fraction, calendar: WorkingCalendar, month_start: dateti
     Raises CalendarError for who never works again.
     """
     return weight * calendar.elapsed(month_start, calendar.end_of_current_or_next_working_day(now))
-
-
-def entitlement_us(weight: Fraction, worked_us: int) -> Fraction:
-    """Return weight × working minutes, from microseconds worked."""
-    return weight * Fraction(worked_us, MINUTE_US)
 
 
 class FairShare:

@@ -13,7 +13,6 @@ _LOOSE: Final = re.compile(r"([-−]?)([0-9]{1,15})(?:[.,]([0-9]{1,2}))?")
 _GROUPED: Final = re.compile(r"[-−]?[0-9]{1,3}(?:[ ,.][0-9]{3})+(?:[.,][0-9]{1,2})?")
 _CURRENCY: Final = re.compile(r"(?:₽|руб(?:лей|ля|ль|\.)?|р\.|RUB)$", re.IGNORECASE)
 _SPACES: Final = dict.fromkeys(map(ord, "\u00a0\u202f\u2009\t"), " ")
-_SIGNS: Final = {"RUB": "₽", "USD": "$", "EUR": "€"}
 
 
 class NotAnAmount(PravilaError):
@@ -66,19 +65,6 @@ def format_amount(minor: int) -> str:
     """
     rubles, kopecks = divmod(abs(minor), 100)
     return f"{'-' if minor < 0 else ''}{rubles}.{kopecks:02d}"
-
-
-def format_money(minor: int, lang: str, currency: str = "RUB") -> str:
-    """Return an amount for a person, kopecks only where there are any.
-
-    >>> format_money(150000050, "ru"), format_money(150000000, "en")
-    ('1\\xa0500\\xa0000,50\\xa0₽', '1,500,000\\xa0₽')
-    """
-    rubles, kopecks = divmod(abs(minor), 100)
-    grouped = f"{rubles:,}" if lang != "ru" else f"{rubles:,}".replace(",", "\u00a0")
-    mark = "," if lang == "ru" else "."
-    decimals = f"{mark}{kopecks:02d}" if kopecks else ""
-    return f"{'−' if minor < 0 else ''}{grouped}{decimals}\u00a0{_SIGNS.get(currency, currency)}"
 
 
 def apportion(total: int, weights: Sequence[Fraction | int]) -> list[int]:

@@ -6,9 +6,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
-from rules_engine.decisions.facts import Facts
 from rules_engine.decisions.fair_share import Standing
-from rules_engine.language.engines.base import FailedCondition
+from rules_engine.language.engines.base import Facts, FailedCondition
 from rules_engine.language.model import Pool
 from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS

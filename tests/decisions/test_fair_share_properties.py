@@ -148,8 +148,8 @@ def test_equals_who_were_eligible_for_the_same_requests_differ_by_at_most_one_at
         assert max(counts) - min(counts) <= 1
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(2, 6), events)
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 5), events)
 def test_the_deviation_shrinks_when_disturbances_stop(size: int, history: list[tuple[str, int]]) -> None:
     office = Office("fair_share")
     for _ in range(size):
@@ -158,7 +158,7 @@ def test_the_deviation_shrinks_when_disturbances_stop(size: int, history: list[t
     live(office, [event for event in history if event[0] != "join"])
     for number in office.people:
         office.change(number, is_absent=False, daily_cap=None)
-    for _ in range(40 * size * size):
+    for _ in range(20 * size * size):
         office.day()
         office.request()
     total = sum(person.count for person in office.people.values())
