@@ -8,11 +8,12 @@ from werkzeug.datastructures import MultiDict
 from admin.views.rule_editor.cards import Kept, Place, title_of
 from admin.views.rule_editor.conditions import submitted
 from admin.views.rule_editor.room import Room
+from admin.views.rule_editor.trying import request_name
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, HitPolicy
-from rules_engine.models import RulesetDraft
-from rules_engine.services import editing
+from rules_engine.models import Request, RulesetDraft
+from rules_engine.services import editing, editing_trial
 from rules_engine.services import editing_body as edits
 from rules_engine.services.editing_body import Edit, Node, node_at, pointer, pointer_text, rule_ids, rule_of
 
@@ -181,6 +182,16 @@ def _accept_case(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     return Operation(Place(), edit, _("The test case now expects this answer."))
 
 
+def _add_case(here: Room, draft: RulesetDraft, form: Form) -> Operation:
+    """Keep the tried request as a test case: its facts, and what the draft answers now."""
+    row = here.session.get(Request, _whole(form.get("request", ""), 10**15))
+    if row is None:
+        raise NotFound(what="request")
+    on = editing_trial.ground(here.session, row, here.decision.value, [draft.body], here.now)
+    edit = edits.add_case(request_name(row), editing_trial.case_facts(on), editing_trial.fired_on(on, draft.body))
+    return Operation(Place(), edit, _("The test case is kept."))
+
+
 def _remove_case(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     return Operation(Place(), edits.remove_case(_whole(form.get("case", ""), 10_000)), _("The test case is removed."))
 
@@ -205,11 +216,12 @@ _OPERATIONS: Mapping[str, Maker] = {
     "up": _move(-1),
     "down": _move(1),
     "move": _move(0),
+    "add-case": _add_case,
     "accept-case": _accept_case,
     "remove-case": _remove_case,
 }
-CASES = frozenset({"accept-case", "remove-case"})
-"""These come from the page of the test cases and go back to it."""
+CASES = frozenset({"add-case", "accept-case", "remove-case"})
+"""After these the page of the test cases is shown."""
 
 
 def _place(form: Form) -> Place:
@@ -224,6 +236,6 @@ def _last_of(draft: RulesetDraft, edit: Edit, rule: str, group_at: edits.Pointer
 
 
 def _whole(text: str, most: int) -> int:
-    if not text.isdecimal() or len(text) > 6 or int(text) > most:
+    if not text.isdecimal() or len(text) > 15 or int(text) > most:
         raise NotFound(what=text[:20])
     return int(text)
