@@ -1,6 +1,5 @@
 """`pravila calendar`: working-time arithmetic on a calendar file, and the import of exceptions."""
 
-import importlib
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -11,10 +10,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from rules_engine.cli.output import json_option, open_session, print_json
+from rules_engine import clock
+from rules_engine.cli.imports import answer_report
+from rules_engine.cli.output import json_option, open_sessions, print_json
 from rules_engine.decisions.calendar_file import read_calendar
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.errors import InputError
+from rules_engine.importers.calendar_days import import_days
 from rules_engine.settings import Settings
 
 Moment = date | datetime
@@ -144,16 +146,10 @@ def is_open(path: Path, name: str | None, at: Moment, as_json: bool) -> None:
 @json_option
 def import_(path: Path, name: str | None, as_json: bool) -> None:
     """Import the dates that differ from the week (a production calendar) into a stored calendar."""
-    # Services come with the database; the arithmetic above must not wait for them.
-    calendars = importlib.import_module("rules_engine.services.calendars")
-    with open_session(Settings.from_env()) as session:
-        report = calendars.import_file(session, path, calendar_code=name)
-    if as_json:
-        print_json(report)
-        return
-    click.echo(", ".join(f"{key}: {report[key]}" for key in ("read", "created", "updated", "unchanged")))
-    for row in report["rejected"]:
-        click.echo(f"{row['row']}: {row['column']}: {row['reason']}")
+    settings = Settings.from_env()
+    with open_sessions(settings) as sessions:
+        report = import_days(sessions, settings, path, calendar_code=name, now=clock.now())
+    answer_report(report, settings.locale, as_json)
 
 
 def _load(path: Path, name: str | None) -> WorkingCalendar:

@@ -1,0 +1,166 @@
+"""How the invented managers work: some answer everything, some pick the large requests and let the small ones lie.
+
+Each step is an arrival of kind `demo` that lays down the next one, so that the managers act through the same services
+and under the same clock as everything else. The same seed gives the same deeds.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from rules_engine.demo.requests import mean_amount_rank
+from rules_engine.models import Assignment, Request, RequestStatus
+from rules_engine.services import contacts, status
+from rules_engine.services.incoming import ContactIn, ContactKind, ContactOutcome, Key
+from rules_engine.services.reference import ManagerRef, reference
+from rules_engine.services.replay import lay_down
+
+KIND = "demo"
+SOURCE = "demo"
+GIVE_UP_AFTER = timedelta(days=21)
+REFUSALS = ("expensive", "postponed", "rival", "no_need", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """A manager's habits. `diligence`: share of middling requests that he answers by himself; `taste`: how much more
+    gladly he answers large ones; `pace`: working minutes to an answer, the median; `skill`: how well he sells."""
+
+    diligence: float
+    taste: float
+    pace: float
+    skill: float
+
+    @classmethod
+    def of(cls, login: str, seed: int) -> "Character":
+        random = Random(f"{seed}:character:{login}")
+        return cls(
+            diligence=random.uniform(0.62, 0.97),
+            taste=random.choice((0.05, 0.1, 0.35, 0.6, 0.75)),
+            pace=random.uniform(7, 26),
+            skill=random.uniform(0.75, 1.25),
+        )
+
+    def will_answer(self, rank: float) -> float:
+        """Return how likely he answers a request of this rank (0 small, 1 large) by himself."""
+        return min(0.99, max(0.08, self.diligence + self.taste * (rank - 0.6)))
+
+
+@dataclass(frozen=True, slots=True)
+class Actors:
+    """Carries out the steps. `idle` are logins that the demo leaves to the person who tries it.
+
+    `hurried`: what takes days in the history takes minutes, so that a live demo shows requests that end.
+    """
+
+    seed: int
+    idle: frozenset[str] = frozenset()
+    hurried: bool = False
+
+    def act(self, session: Session, payload: dict[str, Any], now: datetime) -> None:
+        """Do one step of the life of a request and lay down the next."""
+        request = session.scalars(
+            select(Request).where(Request.source == SOURCE, Request.external_id == payload["request"])
+        ).one_or_none()
+        if request is None or not request.status.is_open or now - request.received_at > GIVE_UP_AFTER:
+            return
+        random = Random(f"{self.seed}:{payload['request']}:{payload['number']}")
+        held = session.scalars(
+            select(Assignment).where(Assignment.request_id == request.id, Assignment.ended_at.is_(None))
+        ).one_or_none()
+        if held is None:
+            self._next(session, payload, "look", now + timedelta(minutes=30))
+            return
+        manager = reference(session).manager(held.manager_id)
+        if manager.login in self.idle:
+            self._next(session, payload, "look", now + timedelta(minutes=30))
+        elif payload["step"] == "look" or payload.get("assignment") != held.id:
+            self._look(session, payload, request, held, manager, random, now)
+        elif payload["step"] == "answer":
+            self._answer(session, payload, request, manager, random, now)
+        else:
+            self._close(session, payload, request, manager, random, now)
+
+    def _look(
+        self, session: Session, payload: dict[str, Any], request: Request, held: Assignment, manager: ManagerRef,
+        random: Random, now: datetime,
+    ) -> None:  # fmt: skip
+        calendar = reference(session).calendar_of(manager.id)
+        character = Character.of(manager.login, self.seed)
+        rank = mean_amount_rank(request.service or "", request.amount_minor)
+        # Who let it lie once is told by the reminders, and a second look is a little more willing.
+        if random.random() < character.will_answer(rank) + 0.1 * payload.get("looks", 0):
+            pace = character.pace * (1.5 - 0.8 * rank if character.taste > 0.3 else 1)
+            minutes = max(2, min(400, round(pace * math.exp(random.gauss(0, 0.7)))))
+            due = max(calendar.add(held.assigned_at, minutes), now + timedelta(minutes=1))
+            self._next(session, payload, "answer", due, assignment=held.id)
+        else:
+            later = calendar.add(now, random.randint(70, 200))
+            self._next(session, payload, "look", later, looks=payload.get("looks", 0) + 1)
+
+    def _answer(
+        self, session: Session, payload: dict[str, Any], request: Request, manager: ManagerRef, random: Random,
+        now: datetime,
+    ) -> None:  # fmt: skip
+        calendar = reference(session).calendar_of(manager.id)
+        kinds: tuple[ContactKind, ...] = ("call", "email", "message")
+        outcomes: tuple[ContactOutcome, ...] = ("answered", "thinks", "not_reached")
+        outcome = random.choices(outcomes, (50, 28, 22))[0]
+        contacts.record(
+            session,
+            ContactIn(
+                source=SOURCE, external_id=f"{payload['request']}-{payload['number']}", at=now,
+                request=Key(source=SOURCE, external_id=payload["request"]),
+                kind=random.choices(kinds, (70, 20, 10))[0], direction="out", outcome=outcome,
+                duration_seconds=random.randint(40, 600) if outcome != "not_reached" else 0, proof="confirmed",
+                manager=manager.login,
+            ),
+            now=now, actor="demo",
+        )  # fmt: skip
+        session.flush()
+        if random.random() < 0.05:
+            return  # Forgotten: the rules about requests without a next step will find it.
+        days = random.choice((1, 1, 2, 3)) if outcome != "not_reached" else 1
+        if self.hurried:
+            at = now + timedelta(minutes=random.randint(2, 15) * days)
+        else:
+            at = calendar.add_days(now, days) + timedelta(minutes=random.randint(0, 90))
+        if outcome == "not_reached" and request.contact_attempts < 4:
+            self._next(session, payload, "answer", at, assignment=payload["assignment"])
+            return
+        if outcome == "thinks" and random.random() < 0.5 and request.status == RequestStatus.IN_PROGRESS:
+            status.change_status(
+                session, request, RequestStatus.WAITING_CLIENT, reason=None, at=now, actor=manager.login, now=now
+            )
+        self._next(session, payload, "close", at, assignment=payload["assignment"])
+
+    def _close(
+        self, session: Session, payload: dict[str, Any], request: Request, manager: ManagerRef, random: Random,
+        now: datetime,
+    ) -> None:  # fmt: skip
+        character = Character.of(manager.login, self.seed)
+        rank = mean_amount_rank(request.service or "", request.amount_minor)
+        kind = random.random()
+        if kind < 0.03:
+            closing, reason = RequestStatus.SPAM, None
+        elif kind < 0.03 + 0.36 * character.skill * (1.15 - 0.4 * rank):
+            closing, reason = RequestStatus.WON, None
+        else:
+            closing, reason = RequestStatus.LOST, random.choice(REFUSALS)
+        status.change_status(session, request, closing, reason=reason, at=now, actor=manager.login, now=now)
+
+    def _next(self, session: Session, payload: dict[str, Any], step: str, at: datetime, **more: Any) -> None:
+        number = payload["number"] + 1
+        kept = {"request": payload["request"], "number": number, "step": step, "looks": payload.get("looks", 0), **more}
+        lay_down(session, KIND, SOURCE, f"{payload['request']}:{number}", at, kept)
+
+
+def first_look(session: Session, external_id: str, at: datetime) -> None:
+    """Have the managers see a new request a moment after it was shared out."""
+    payload = {"request": external_id, "number": 0, "step": "look", "looks": 0}
+    lay_down(session, KIND, SOURCE, f"{external_id}:0", at, payload)
