@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import Conflict
 from rules_engine.models import Request, RequestEvent, RequestStatus, Role, WorkKind
-from rules_engine.services import assignment, intake, refusal_reasons, request_tasks, work
+from rules_engine.services import assignment, intake, ledger_rows, refusal_reasons, request_tasks, work
+from rules_engine.services.ledger_rows import Cause
 from rules_engine.services.reference import reference
 
 
@@ -93,8 +94,21 @@ def _take_up_again(session: Session, request: Request, at: datetime, now: dateti
     if request.is_history:
         return
     held = assignment.take_up_again(session, request, at=at)
-    if held is not None:
-        request_tasks.begin_again(session, request, held, now=now)
+    if held is None:
+        return
+    # It was counted when he received it; the row says why he has it again.
+    ledger_rows.lock_month(session, at)
+    ledger_rows.enter(
+        session,
+        at=at,
+        request_id=request.id,
+        manager_id=held.manager_id,
+        assignment_id=held.id,
+        delta=0,
+        value_minor=0,
+        cause=Cause.HAND,
+    )
+    request_tasks.begin_again(session, request, held, now=now)
 
 
 def _is_head(session: Session, actor: str) -> bool:
