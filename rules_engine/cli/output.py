@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
 from rules_engine.errors import PolicyViolation, PravilaError
@@ -36,7 +36,17 @@ def open_session(settings: Settings, *, write: bool = True) -> Iterator[Session]
 
     Raises PolicyViolation when the database was never made or is older than this program.
     """
-    engine = db.make_engine(settings.database_url)
+    with open_sessions(settings, write=write) as sessions, db.transaction(sessions) as session:
+        yield session
+
+
+@contextmanager
+def open_sessions(settings: Settings, *, write: bool = True, relaxed: bool = False) -> Iterator[sessionmaker[Session]]:
+    """Yield the factory of sessions, for a command that drives transactions itself; raises as `open_session`.
+
+    `relaxed`: see `db.make_engine`.
+    """
+    engine = db.make_engine(settings.database_url, relaxed=relaxed)
     try:
         if migrations.current_revision(engine) != migrations.head_revision():
             raise PolicyViolation(
@@ -44,7 +54,6 @@ def open_session(settings: Settings, *, write: bool = True) -> Iterator[Session]
                 en="the database is not ready: run “pravila init”",
             )
         make = db.make_sessions if write else db.make_reading_sessions
-        with db.transaction(make(engine, settings)) as session:
-            yield session
+        yield make(engine, settings)
     finally:
         engine.dispose()

@@ -147,10 +147,14 @@ def letter_of(session: Session, message_id: int) -> Letter | None:
     subject, body, link = message.subject, message.body, message.link
     if len(together) > 1:
         subject = _digest_subject(len(together), locale)
-        body = "\n\n".join("\n".join(part for part in (m.subject, m.body, m.link) if part) for m in together)
+        body = "\n\n".join("\n".join(filter(None, (m.subject, m.body, _address(session, m.link)))) for m in together)
         link = ""
     ids = tuple(m.id for m in together)
     return Letter(message.key, message.address, subject, body, link, locale, message.channel, ids)
+
+
+def _address(session: Session, link: str) -> str:
+    return f"{settings_of(session).public_url}{link}" if link else ""
 
 
 def _digest_of(session: Session, message: OutboxMessage) -> Sequence[OutboxMessage]:

@@ -1,0 +1,69 @@
+"""`pravila run-due` and `pravila replay`: time as an argument."""
+
+import sys
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any
+
+import click
+
+from rules_engine import clock
+from rules_engine.cli.output import json_option, open_sessions, print_json
+from rules_engine.services import agenda
+from rules_engine.services import replay as replays
+from rules_engine.services.agenda import Totals
+from rules_engine.settings import Settings
+
+
+def instant(text: str) -> datetime:
+    """Return an ISO instant; without an offset, and for a bare date, of the business zone."""
+    try:
+        moment = datetime.combine(date.fromisoformat(text), time())
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise click.BadParameter(
+                f"{text!r} is neither an instant such as 2026-10-05T11:20:00+03:00 nor a date"
+            ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=Settings.from_env().zone)
+
+
+@click.command("run-due")
+@click.option("--now", type=instant, metavar="TS", help="Business instant; without it the present one.")
+@json_option
+def run_due(now: datetime | None, as_json: bool) -> None:
+    """Do, in this process and without Redis, all that is due at an instant; mails are left to the workers."""
+    with open_sessions(Settings.from_env()) as sessions:
+        totals = agenda.run_due(sessions, now or clock.now())
+    _answer(totals, as_json)
+
+
+@click.command()
+@click.option("--from", "from_at", required=True, type=instant, metavar="TS", help="Where the clock starts.")
+@click.option("--to", "until_at", required=True, type=instant, metavar="TS", help="Where it stops, not included.")
+@json_option
+def replay(from_at: datetime, until_at: datetime, as_json: bool) -> None:
+    """Move the clock through [FROM, TO), handing arrivals over on the way; a killed one goes on where it was."""
+    with open_sessions(Settings.from_env(), relaxed=True) as sessions:
+        totals = replays.replay(sessions, from_at, until_at, progress=None if as_json else _progress())
+    _answer(totals, as_json)
+
+
+def _progress() -> Callable[[datetime, Totals], None] | None:
+    """Return what shows the clock on a terminal; None where nobody looks."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(clock_at: datetime, totals: Totals) -> None:
+        click.echo(f"\r{clock_at:%Y-%m-%d %H:%M} UTC, {totals.arrived} → {totals.assigned}", nl=False, err=True)
+
+    return show
+
+
+def _answer(totals: Totals, as_json: bool) -> None:
+    document: dict[str, Any] = totals.to_json()
+    if as_json:
+        print_json(document)
+        return
+    click.echo(" · ".join(f"{key}: {document[key]}" for key in document))

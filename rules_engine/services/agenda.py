@@ -1,0 +1,260 @@
+"""What is due at an instant, and doing it: the one driver of time.
+
+The workers call `run_due` every few seconds, `pravila run-due` and the tests call it with any instant, and a replay
+does the same things through `look` under its own clock.
+"""
+
+import logging
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from rules_engine import clock
+from rules_engine.db import transaction
+from rules_engine.errors import DeliveryError, PolicyViolation
+from rules_engine.models import Replay, Request, RequestStatus, WorkKind
+from rules_engine.services import assignment, escalation, outbox, quarantine, work
+from rules_engine.services.crash_points import reach
+from rules_engine.services.outbox import Letter, Sender
+from rules_engine.services.work import Claim
+
+log = logging.getLogger(__name__)
+
+OUTBOX_LEASE_SECONDS = 60
+"""Longer than any sender may take."""
+
+_SQLITE_MACHINE_FAULTS = frozenset({5, 6, 10, 13})
+"""SQLITE_BUSY, LOCKED, IOERR, FULL."""
+
+
+class ReplayRunning(PolicyViolation):
+    """Live work is refused while a replay has not reached its end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ru="прогон не окончен: повторите «pravila replay» с теми же --from и --to",
+            en="a replay is unfinished: repeat “pravila replay” with the same --from and --to",
+        )
+
+
+@dataclass(slots=True)
+class Totals:
+    """What was done between two business instants, as the command line prints it."""
+
+    from_at: datetime
+    until_at: datetime
+    arrived: int = 0
+    assigned: int = 0
+    escalated: int = 0
+    """Rules of escalation that fired."""
+    callbacks: int = 0
+    quarantined: int = 0
+    sent: int = 0
+    failed: int = 0
+    handled: int = 0
+    """Items taken in hand, whatever came of it: 0 says that nothing more was due."""
+    seconds: float = 0.0
+    _started: float = field(default_factory=clock.monotonic, repr=False)
+
+    def stop_watch(self) -> "Totals":
+        self.seconds = round(clock.monotonic() - self._started, 3)
+        return self
+
+    def add(self, step: "Totals") -> None:
+        for name in COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(step, name))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "from": self.from_at.isoformat(),
+            "until": self.until_at.isoformat(),
+            "arrived": self.arrived,
+            "assigned": self.assigned,
+            "escalated": self.escalated,
+            "callbacks": self.callbacks,
+            "quarantined": self.quarantined,
+            "seconds": self.seconds,
+        }
+
+
+COUNTED = ("arrived", "assigned", "escalated", "callbacks", "quarantined", "sent", "failed", "handled")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look at a request did. `wake_at`: when to look again; None: nothing to wait for."""
+
+    wake_at: datetime | None
+    assigned: int = 0
+    escalated: int = 0
+
+
+def run_due(
+    sessions: sessionmaker[Session],
+    now: datetime,
+    *,
+    limit: int | None = None,
+    senders: Mapping[str, Sender] | None = None,
+) -> Totals:
+    """Do all that is due at `now` and that nobody else has in hand, at most `limit` items; return what was done.
+
+    Each item in two transactions of its own (claim, work), so any number of processes may run this at once and any of
+    them may die. One that fails is put back and the others go on. Without `senders` messages are left to whoever has
+    them. Raises ReplayRunning while a replay is unfinished.
+    """
+    totals = Totals(now, now)
+    with sessions() as session:
+        if unfinished_replay(session) is not None:
+            raise ReplayRunning
+    while limit is None or totals.handled < limit:
+        # People first: a mail server that hangs must not keep a request waiting.
+        claim = _claim(sessions, now, WorkKind.REQUEST, totals)
+        if claim is None and senders is not None:
+            claim = _claim(sessions, now, WorkKind.OUTBOX, totals)
+        if claim is None:
+            break
+        totals.handled += 1
+        if claim.is_given_up:
+            continue
+        try:
+            if claim.kind is WorkKind.OUTBOX:
+                _deliver(sessions, claim, now, senders or {}, totals)
+            else:
+                _work(sessions, claim, now, totals)
+        except Exception as error:
+            _give_back(sessions, claim, now, error, totals)
+    return totals.stop_watch()
+
+
+def look(session: Session, request_id: int, now: datetime, *, attempt: int = 1) -> Looked:
+    """Decide what is to be decided about a request at `now`, carry it out, and return when to look again.
+
+    Reads the request anew and locks it, so what was decided earlier on older facts cannot be repeated. From the second
+    `attempt` on the native engine decides alone.
+    """
+    request = session.get(Request, request_id, with_for_update=True, populate_existing=True)
+    if request is None or request.is_history or not request.status.is_open:
+        return Looked(None)
+    assigned = 0
+    wakes = []
+    if request.status is RequestStatus.NEW:
+        result = assignment.decide_and_assign(session, request, now, attempt=attempt)
+        assigned = int(result.manager is not None)
+        wakes.append(result.wake_at)
+    looked = escalation.look(session, request, now, attempt=attempt)
+    wakes.append(looked.wake_at)
+    return Looked(min((wake for wake in wakes if wake), default=None), assigned, looked.fired)
+
+
+def unfinished_replay(session: Session) -> Replay | None:
+    """Return the replay that has not reached its end, or None."""
+    return session.scalars(select(Replay).where(Replay.finished_at.is_(None)).order_by(Replay.id).limit(1)).first()
+
+
+def is_fault_of_the_machine(error: BaseException) -> bool:
+    """Return whether the item is not to blame: the database was locked, full or away, or a deadlock was broken."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in _SQLITE_MACHINE_FAULTS
+    return isinstance(error, OperationalError) or error.connection_invalidated
+
+
+def _claim(sessions: sessionmaker[Session], now: datetime, kind: WorkKind, totals: Totals) -> Claim | None:
+    lease = OUTBOX_LEASE_SECONDS if kind is WorkKind.OUTBOX else work.LEASE_SECONDS
+    with transaction(sessions) as session:
+        claim = work.claim(session, now, lease_seconds=lease, kinds=(kind,))
+        if claim is None:
+            return None
+        if claim.is_given_up:
+            quarantine.tell(session, claim, now)
+            totals.quarantined += 1
+            log.error("item quarantined", extra={"kind": claim.kind, "subject_id": claim.subject_id})
+        session.flush()
+        reach(session, "claim.before_commit")
+    reach(session, "claim.after_commit")
+    return claim
+
+
+def _work(sessions: sessionmaker[Session], claim: Claim, now: datetime, totals: Totals) -> None:
+    with transaction(sessions) as session:
+        if not work.lock_mine(session, claim):
+            return
+        looked = look(session, claim.subject_id, now, attempt=claim.attempt)
+        work.finish(session, claim, now, looked.wake_at)
+        session.flush()
+        reach(session, "work.before_commit")
+    reach(session, "work.after_commit")
+    totals.assigned += looked.assigned
+    totals.escalated += looked.escalated
+
+
+def _deliver(
+    sessions: sessionmaker[Session], claim: Claim, now: datetime, senders: Mapping[str, Sender], totals: Totals
+) -> None:
+    letter = _letter(sessions, claim, now)
+    if letter is None:
+        return
+    problem: DeliveryError | None = None
+    sender = senders.get(letter.channel)
+    if sender is not None:
+        # Outside any transaction: on SQLite nobody could write while a mail server thinks.
+        try:
+            sender(letter)
+        except DeliveryError as error:
+            problem = error
+        except OSError as error:
+            problem = DeliveryError(reason=str(error) or type(error).__name__, permanent=False)
+    with transaction(sessions) as session:
+        reach(session, "outbox.after_send")
+        if not work.lock_mine(session, claim):
+            return
+        again = None
+        if problem is not None:
+            again = outbox.mark_failed(session, letter, problem, now)
+            log.warning("message not delivered", extra={"message_id": claim.subject_id, "permanent": problem.permanent})
+        elif sender is None:
+            outbox.keep(session, letter)
+        else:
+            outbox.mark_sent(session, letter, now)
+            totals.sent += len(letter.message_ids)
+        if again is None:
+            work.drop(session, claim)
+        else:
+            work.finish(session, claim, now, again)
+
+
+def _letter(sessions: sessionmaker[Session], claim: Claim, now: datetime) -> Letter | None:
+    with transaction(sessions) as session:
+        if not work.lock_mine(session, claim):
+            return None
+        try:
+            letter = outbox.letter_of(session, claim.subject_id)
+        except outbox.LaterInDigest:
+            work.finish(session, claim, now, now + timedelta(minutes=1))
+            return None
+        if letter is None:
+            work.drop(session, claim)
+        return letter
+
+
+def _give_back(sessions: sessionmaker[Session], claim: Claim, now: datetime, error: Exception, totals: Totals) -> None:
+    totals.failed += 1
+    log.error(
+        "work failed",
+        extra={"kind": claim.kind, "subject_id": claim.subject_id, "attempt": claim.attempt},
+        exc_info=error,
+    )
+    with transaction(sessions) as session:
+        text = "".join(traceback.format_exception(error))[-2000:]
+        if work.fail(session, claim, now, text, counts=not is_fault_of_the_machine(error)):
+            quarantine.tell(session, claim, now)
+            totals.quarantined += 1
+    reach(session, "fail.after_commit")

@@ -1,0 +1,30 @@
+"""What a replay does with the rows that were laid down for it: each kind goes to its ordinary service."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from rules_engine.services import absences, contacts, intake
+from rules_engine.services.forms import read
+from rules_engine.services.incoming import AbsenceIn, ContactIn, RequestIn
+from rules_engine.services.journal import SYSTEM
+
+Handler = Callable[[Session, dict[str, Any], datetime], None]
+"""Takes the payload of an arrival at its instant. What it raises is written down as an incident."""
+
+
+def _request(session: Session, payload: dict[str, Any], now: datetime) -> None:
+    intake.receive(session, read(RequestIn, payload), now=now, actor=SYSTEM)
+
+
+def _contact(session: Session, payload: dict[str, Any], now: datetime) -> None:
+    contacts.record(session, read(ContactIn, payload), now=now, actor=SYSTEM)
+
+
+def _absence(session: Session, payload: dict[str, Any], now: datetime) -> None:
+    absences.put(session, read(AbsenceIn, payload), now=now, actor=SYSTEM)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {"request": _request, "contact": _contact, "absence": _absence}

@@ -1,0 +1,240 @@
+"""A clock runs: what the rules of escalation say about one request now, done once, and when to look again.
+
+Every look reads the facts anew, in the transaction that writes. Whatever has fired for the present ownership (the open
+assignment) stands in `firings`, whose unique key is written before any effect: the database refuses a second time.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from rules_engine.decisions.escalation import Situation, decide_escalation
+from rules_engine.decisions.escalation_outcome import EscalationOutcome, State
+from rules_engine.decisions.escalation_plan import EscalationPlan, Fired, next_wake
+from rules_engine.decisions.instants import to_us
+from rules_engine.decisions.modes import Mode
+from rules_engine.errors import NotFound
+from rules_engine.language.values import dump_facts
+from rules_engine.models import ActionState, Assignment, Decision, Firing, FiringAction, Request, WorkKind
+from rules_engine.services import assignment, facts, journal, rulebook, settings_store
+from rules_engine.services.escalation_effects import Case, carry_out
+from rules_engine.services.facts import SeenRequest
+from rules_engine.services.modes import mode_in
+from rules_engine.services.reference import Reference, reference
+from rules_engine.services.rulebook import Evaluation, PublishedRuleset
+
+MAX_STEPS = 10
+"""Rules that set each other off are stopped after so many evaluations at one instant."""
+NO_OWNERSHIP = 0
+_PLANS_KEPT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When to look again (None: time alone changes nothing), and how many rules fired."""
+
+    wake_at: datetime | None
+    fired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The open assignment of a request and what has fired for it; id 0 while nobody has it."""
+
+    id: int
+    fired: dict[str, Fired]
+
+
+def look(session: Session, request: Request, now: datetime, *, attempt: int = 1) -> Look:
+    """Let the rules in force act on an open request at `now`.
+
+    Effects can make further rules match, so it is decided again at the same instant until nothing more fires, at most
+    ten times; then an incident is written. The item of the request must be locked by this transaction.
+    """
+    picture = reference(session)
+    coming = rulebook.next_change_at(session, "escalation", now)
+    try:
+        ruleset = rulebook.published(session, "escalation", now)
+    except NotFound:
+        return Look(coming)
+    plan = plan_of(ruleset)
+    if not plan.rules and not plan.ruleset.otherwise:
+        return Look(coming)
+    count = 0
+    for _ in range(MAX_STEPS):
+        mode = _mode(picture, request, now)
+        if not mode.decides:
+            return Look(coming, count)
+        seen = facts.see(session, [request], now, plan.fields, picture=picture)[request.id]
+        ownership = ownership_of(session, request)
+        evaluation = rulebook.evaluate(session, ruleset, seen.facts, now, attempt=attempt)
+        situation = _situation(session, picture, request, seen, ownership, mode, now)
+        outcome = decide_escalation(plan, evaluation.matching, situation)
+        if not outcome:
+            again = next_wake(plan, ownership.fired, seen.clocks, seen.facts, now)
+            return Look(min((at for at in (again, coming) if at), default=None), count)
+        decision = _write(session, request, ruleset, evaluation, mode, seen, ownership, outcome, now)
+        carry_out(Case(session, request, ownership.id, decision, outcome, now))
+        session.flush()
+        count += len(outcome.firings)
+    _stopped(session, request, now)
+    return Look(coming, count)
+
+
+def plan_of(ruleset: PublishedRuleset) -> EscalationPlan:
+    """Return the plan of a published version; made once a process."""
+    with _plans_lock:
+        found = _plans.get(ruleset.content_hash)
+        if found is None:
+            found = _plans[ruleset.content_hash] = EscalationPlan.of(ruleset.ruleset)
+            if len(_plans) > _PLANS_KEPT:
+                _plans.popitem(last=False)
+        _plans.move_to_end(ruleset.content_hash)
+        return found
+
+
+_plans: OrderedDict[str, EscalationPlan] = OrderedDict()
+_plans_lock = threading.Lock()
+
+
+def ownership_of(session: Session, request: Request) -> Ownership:
+    """Return under which assignment a request is held now, and what has fired for it, in one query."""
+    return ownerships_of(session, [request.id])[request.id]
+
+
+def ownerships_of(session: Session, request_ids: list[int]) -> dict[int, Ownership]:
+    """Return what `ownership_of` does for several requests, in one query."""
+    held = (
+        select(Request.id.label("request_id"), func.coalesce(Assignment.id, NO_OWNERSHIP).label("ownership"))
+        .outerjoin(Assignment, (Assignment.request_id == Request.id) & Assignment.ended_at.is_(None))
+        .where(Request.id.in_(request_ids))
+        .subquery()
+    )
+    rows = session.execute(
+        select(held.c.request_id, held.c.ownership, Firing.rule, Firing.occurrence, Firing.at)
+        .outerjoin(
+            Firing,
+            (Firing.item_kind == WorkKind.REQUEST.value)
+            & (Firing.item_id == held.c.request_id)
+            & (Firing.ownership == held.c.ownership),
+        )
+        .order_by(Firing.occurrence)
+    )
+    found = {id_: Ownership(NO_OWNERSHIP, {}) for id_ in request_ids}
+    for request_id, ownership, rule, occurrence, at in rows:
+        if found[request_id].id != ownership:
+            found[request_id] = Ownership(ownership, {})
+        if rule is None:
+            continue
+        fired = found[request_id].fired
+        # The first firing is always occurrence 0; what repeats is counted from its instant.
+        first = fired[rule].first_us if rule in fired else to_us(at)
+        fired[rule] = Fired(first, occurrence)
+    return found
+
+
+def _mode(picture: Reference, request: Request, now: datetime) -> Mode:
+    holder = picture.managers.get(request.manager_id) if request.manager_id is not None else None
+    return mode_in(picture, "escalation", holder.team_id if holder else None, now)
+
+
+def _situation(
+    session: Session,
+    picture: Reference,
+    request: Request,
+    seen: SeenRequest,
+    ownership: Ownership,
+    mode: Mode,
+    now: datetime,
+) -> Situation:
+    people: dict[str, str] = {}
+    holder = picture.managers.get(request.manager_id) if request.manager_id is not None else None
+    if holder is not None:
+        people["manager"] = holder.login
+    heads = picture.heads_for(holder.team_id if holder else None)
+    if len(heads) == 1:
+        people["head"] = heads[0].login
+    return Situation(
+        now_us=to_us(now),
+        facts=seen.facts,
+        fired=ownership.fired,
+        clocks=seen.clocks,
+        roster=lambda: assignment.roster_of(session, request, now),
+        times_reassigned=request.times_reassigned,
+        max_transfers=settings_store.number(session, settings_store.MAX_TRANSFERS),
+        mode=mode,
+        people=people,
+    )
+
+
+def _write(
+    session: Session,
+    request: Request,
+    ruleset: PublishedRuleset,
+    evaluation: Evaluation,
+    mode: Mode,
+    seen: SeenRequest,
+    ownership: Ownership,
+    outcome: EscalationOutcome,
+    now: datetime,
+) -> Decision:
+    """Store the decision and its firings; the unique key of the latter refuses what was done before."""
+    transfer = outcome.transfer
+    is_moved = transfer is not None and any(effect.action == "reassign" for effect in outcome.applied)
+    decision = journal.record_decision(
+        session,
+        decision="escalation",
+        subject_kind="request",
+        subject_id=request.id,
+        at=now,
+        version_id=ruleset.version_id,
+        engine=evaluation.engine,
+        mode=mode.value,
+        fired=outcome.fired,
+        effects=[effect.to_json() for effect in outcome.applied],
+        chosen_manager_id=transfer.manager_id if transfer is not None and is_moved else None,
+        detail={"facts": dump_facts(seen.facts), "outcome": outcome.to_json()},
+    )
+    for firing in outcome.firings:
+        row = Firing(
+            item_kind=WorkKind.REQUEST.value,
+            item_id=request.id,
+            rule=firing.rule,
+            ownership=ownership.id,
+            occurrence=firing.occurrence,
+            at=now,
+            decision_id=decision.id,
+        )
+        row.actions = [
+            FiringAction(
+                ordinal=ordinal,
+                action=action.effect.action,
+                params=action.effect.params,
+                state=_STATES[action.state],
+                result={} if action.why is None else {"why": str(action.why)},
+            )
+            for ordinal, action in enumerate(firing.actions)
+        ]
+        session.add(row)
+    session.flush()
+    return decision
+
+
+_STATES = {state: ActionState(state.value) for state in State}
+
+
+def _stopped(session: Session, request: Request, now: datetime) -> None:
+    journal.incident(
+        session,
+        "rules_without_end",
+        {
+            "ru": f"заявка {request.external_id}: правила вызывают друг друга, остановлено после {MAX_STEPS} шагов",
+            "en": f"request {request.external_id}: rules set each other off, stopped after {MAX_STEPS} steps",
+        },
+        {"request_id": request.id},
+        now,
+    )

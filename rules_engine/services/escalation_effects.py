@@ -1,0 +1,216 @@
+"""Carrying out what an escalation decided. Only actions in the state `applied` are; the others are on record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from rules_engine.db import settings_of
+from rules_engine.decisions.effects import Effect
+from rules_engine.decisions.escalation_outcome import EscalationOutcome, Message
+from rules_engine.models import Assignment, Decision, Request, RequestEvent, RequestStatus, Task, TaskKind
+from rules_engine.services import assignment, journal, outbox, status
+from rules_engine.services.reference import reference
+
+_LANGUAGES: Final = ("ru", "en")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is being carried out: the outcome of one decision about one request, for one ownership."""
+
+    session: Session
+    request: Request
+    ownership: int
+    decision: Decision
+    outcome: EscalationOutcome
+    now: datetime
+
+    def title(self, rule: str) -> dict[str, str]:
+        """Return the title of a rule of this outcome by language."""
+        words = dict(self.outcome.titles)[rule]
+        return {"ru": words.ru, "en": words.en}
+
+
+def carry_out(case: Case) -> None:
+    """Write the event for the request's page and the messages, then apply the effects.
+
+    What concerns the holder who was late comes before a transfer, what is to be done next after it.
+    """
+    if not case.outcome.applied:
+        return
+    case.session.add(
+        RequestEvent(
+            request_id=case.request.id,
+            at=case.now,
+            kind="escalated",
+            actor=journal.SYSTEM,
+            data={"decision_id": case.decision.id, "rules": list(case.outcome.fired)},
+        )
+    )
+    for message in case.outcome.messages:
+        _send(case, message)
+    for effect in sorted(case.outcome.applied, key=lambda effect: _PLACE[effect.action]):
+        _APPLY[effect.action](case, effect)
+
+
+def _mark_late(case: Case, _: Effect) -> None:
+    case.session.execute(update(Assignment).where(Assignment.id == case.ownership).values(is_late=True))
+
+
+def _reassign(case: Case, _: Effect) -> None:
+    transfer = case.outcome.transfer
+    if transfer is not None:
+        assignment.take_away_and_reassign(case.session, case.request, transfer, case.decision, case.now)
+
+
+def _set_priority(case: Case, effect: Effect) -> None:
+    case.request.priority = str(effect.params["priority"])
+
+
+def _return_to_work(case: Case, _: Effect) -> None:
+    """Only a request that waits for its client has anything to return from."""
+    if case.request.status is RequestStatus.WAITING_CLIENT:
+        status.change_status(
+            case.session,
+            case.request,
+            RequestStatus.IN_PROGRESS,
+            reason=None,
+            at=case.now,
+            actor=journal.SYSTEM,
+            now=case.now,
+        )
+
+
+def _create_task(case: Case, effect: Effect) -> None:
+    """A task for whoever has the request after this evaluation; nobody, no task."""
+    request = case.request
+    if request.manager_id is None:
+        return
+    calendar = reference(case.session).calendar_of(request.manager_id)
+    params = effect.params
+    case.session.add(
+        Task(
+            kind=TaskKind.EXTRA,
+            manager_id=request.manager_id,
+            request_id=request.id,
+            client_id=request.client_id,
+            assignment_id=case.session.scalar(
+                select(Assignment.id).where(Assignment.request_id == request.id, Assignment.ended_at.is_(None))
+            ),
+            decision_id=case.decision.id,
+            title=dict.fromkeys(_LANGUAGES, str(params["title"])),
+            reason=case.title(effect.rule),
+            rule=effect.rule,
+            created_at=case.now,
+            due_at=calendar.add(case.now, int(params["in_working_minutes"])),
+        )
+    )
+
+
+def _propose(case: Case, effect: Effect) -> None:
+    """A proposal is a message to the head: a person decides and does it."""
+    words = _PROPOSALS[effect.action]
+    outbox.notify(
+        case.session,
+        user_ids=_heads(case),
+        subject={lang: f"{_name(case, lang)}: {words[lang]}" for lang in _LANGUAGES},
+        body={
+            lang: "\n".join((case.title(effect.rule)[lang], *_circumstances(case, lang, for_head=True)))
+            for lang in _LANGUAGES
+        },
+        link=_link(case),
+        key=f"proposal:{case.decision.id}:{effect.rule}:{effect.action}",
+        now=case.now,
+    )
+
+
+_PROPOSALS: Final = {
+    "hold_new_requests": {
+        "ru": "предлагается приостановить менеджеру новые заявки",
+        "en": "a hold on new requests of the manager is proposed",
+    },
+    "release_client": {
+        "ru": "предлагается передать клиента другому менеджеру",
+        "en": "it is proposed that the client goes to another manager",
+    },
+}
+
+
+def _told(case: Case, effect: Effect) -> None:
+    """Messages are sent for the whole outcome, one a person."""
+
+
+_APPLY: Final[dict[str, Callable[[Case, Effect], None]]] = {
+    "remind": _told,
+    "notify": _told,
+    "mark_late": _mark_late,
+    "reassign": _reassign,
+    "return_to_work": _return_to_work,
+    "set_priority": _set_priority,
+    "create_task": _create_task,
+    "hold_new_requests": _propose,
+    "release_client": _propose,
+}
+_PLACE: Final = {action: place for place, action in enumerate(_APPLY)}
+
+
+def _send(case: Case, message: Message) -> None:
+    reasons = {
+        lang: [text if text is not None else case.title(rule)[lang] for rule, text in message.reasons]
+        for lang in _LANGUAGES
+    }
+    outbox.notify(
+        case.session,
+        user_ids=_recipients(case, message),
+        subject={lang: f"{_name(case, lang)}: {reasons[lang][0]}" for lang in _LANGUAGES},
+        body={
+            lang: "\n".join((*reasons[lang], *_circumstances(case, lang, for_head=message.role == "head")))
+            for lang in _LANGUAGES
+        },
+        link=_link(case),
+        key=f"escalation:{case.decision.id}:{message.to}",
+        now=case.now,
+        digest_minutes=message.digest_minutes,
+    )
+
+
+def _recipients(case: Case, message: Message) -> list[int]:
+    if message.to == "head":
+        return _heads(case)
+    # While nobody has the request a message to its manager stays addressed to "manager", which is no login.
+    return [user.id for user in reference(case.session).users.values() if user.login == message.to]
+
+
+def _heads(case: Case) -> list[int]:
+    picture = reference(case.session)
+    holder = picture.managers.get(case.request.manager_id) if case.request.manager_id is not None else None
+    return [head.id for head in picture.heads_for(holder.team_id if holder else None)]
+
+
+def _name(case: Case, lang: str) -> str:
+    word = "Заявка" if lang == "ru" else "Request"
+    return f"{word} {case.request.external_id}"
+
+
+def _circumstances(case: Case, lang: str, *, for_head: bool) -> list[str]:
+    """Return the facts that a reader needs, one a line: the client, the due instant, to the head also the holder."""
+    request, is_russian = case.request, lang == "ru"
+    client = request.client.name if request.client else request.client_name
+    lines = []
+    if client:
+        lines.append(f"Клиент: {client}" if is_russian else f"Client: {client}")
+    if for_head and request.manager_id is not None:
+        name = reference(case.session).manager(request.manager_id).name
+        lines.append(f"Менеджер: {name}" if is_russian else f"Manager: {name}")
+    if request.answer_due_at is not None and request.first_answer_at is None:
+        due = request.answer_due_at.astimezone(settings_of(case.session).zone)
+        lines.append(f"Срок ответа: {due:%d.%m.%Y %H:%M}" if is_russian else f"Answer due: {due:%Y-%m-%d %H:%M}")
+    return lines
+
+
+def _link(case: Case) -> str:
+    return f"/requests/{case.request.id}"

@@ -1,0 +1,235 @@
+"""A replay: the clock is moved from one due instant to the next, and what the workers would have done is done at each.
+
+There is one driver. It takes no leases: up to 500 steps share a transaction, each in a savepoint, and the replay's
+clock is stored with them. So a replay that was killed goes on from its last commit, and because the next step is always
+found from the stored rows alone (arrivals by (at, id) before work by (wake_at, id)), it ends in the same rows.
+"""
+
+import logging
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Row, Table, bindparam, select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from rules_engine import clock
+from rules_engine.db import transaction
+from rules_engine.errors import Conflict, PolicyViolation, PravilaError
+from rules_engine.models import Arrival, Incident, Replay
+from rules_engine.services import agenda, quarantine, work
+from rules_engine.services.agenda import COUNTED, Totals
+from rules_engine.services.arrivals import HANDLERS, Handler
+from rules_engine.services.crash_points import reach
+from rules_engine.services.outcome import Outcome
+from rules_engine.services.work import Claim
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+_ARRIVALS = cast(Table, Arrival.__table__)
+_LAID_DOWN = "laid_down"
+Progress = Callable[[datetime, Totals], None]
+
+
+def lay_down(
+    session: Session, kind: str, source: str, external_id: str, at: datetime, payload: dict[str, Any]
+) -> Outcome:
+    """Keep a row until a replay reaches its instant; return what changed. The same key replaces what still waits.
+
+    Raises Conflict if it was handed over already and is different now.
+    """
+    found = session.scalars(
+        select(Arrival).where(Arrival.kind == kind, Arrival.source == source, Arrival.external_id == external_id)
+    ).one_or_none()
+    session.info[_LAID_DOWN] = True
+    if found is None:
+        session.add(Arrival(kind=kind, source=source, external_id=external_id, at=at, payload=payload))
+        return Outcome.CREATED
+    if found.at == at and found.payload == payload:
+        return Outcome.UNCHANGED
+    if found.handed_at is not None:
+        raise Conflict(
+            ru=f"{external_id}: уже передано и с тех пор изменилось",
+            en=f"{external_id}: was handed over already and is different now",
+        )
+    found.at = at
+    found.payload = payload
+    return Outcome.UPDATED
+
+
+def unfinished(session: Session) -> Replay | None:
+    """Return the replay that has not reached its end, or None. Live workers do not start beside one."""
+    return agenda.unfinished_replay(session)
+
+
+def replay(
+    sessions: sessionmaker[Session],
+    from_at: datetime,
+    until_at: datetime,
+    *,
+    progress: Progress | None = None,
+    handlers: Mapping[str, Handler] | None = None,
+) -> Totals:
+    """Move the clock through `[from_at, until_at)` and return what this call did; nothing if it was done before.
+
+    Goes on from the stored clock of the same two instants. `progress` is called after each transaction with the clock.
+    `handlers` take further kinds of arrivals; they may lay down more, for a later instant.
+    Raises PolicyViolation for a `from_at` before the clock of another replay, and while another is unfinished.
+    """
+    totals = Totals(from_at, until_at)
+    known = {**HANDLERS, **(handlers or {})}
+    sessions = _replaying(sessions)
+    with transaction(sessions) as session:
+        replay_id = _begin(session, from_at, until_at)
+    is_finished = replay_id is None
+    while replay_id is not None and not is_finished:
+        step = Totals(from_at, until_at)
+        with transaction(sessions) as session:
+            is_finished, clock_at = _batch(session, replay_id, known, step)
+            session.flush()
+            reach(session, "replay.before_commit")
+        reach(session, "replay.after_commit")
+        totals.add(step)
+        if progress is not None:
+            progress(clock_at, totals)
+    return totals.stop_watch()
+
+
+def _replaying(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
+    """Return a factory whose sessions deliver no messages and decide by the native engine alone, without C."""
+    info: dict[str, Any] = sessions.kw["info"]
+    native = replace(info["settings"], engine="native")
+    return sessionmaker(**{**sessions.kw, "info": {**info, "settings": native, "is_replay": True}})
+
+
+def _begin(session: Session, from_at: datetime, until_at: datetime) -> int | None:
+    """Return the id of the replay to go on with, a new one if need be; None if it was finished before."""
+    if until_at < from_at:
+        raise PolicyViolation(ru="--to раньше, чем --from", en="--to is before --from")
+    same = session.scalars(
+        select(Replay).where(Replay.from_at == from_at, Replay.until_at == until_at).with_for_update()
+    ).one_or_none()
+    if same is not None:
+        return None if same.finished_at else same.id
+    last = session.scalars(select(Replay).order_by(Replay.clock_at.desc(), Replay.id.desc()).limit(1)).first()
+    if last is not None and from_at < last.clock_at:
+        raise PolicyViolation(
+            ru=f"часы прогона уже дошли до {last.clock_at.isoformat()}: --from не может быть раньше",
+            en=f"the replay's clock has reached {last.clock_at.isoformat()}: --from cannot be before it",
+        )
+    if (open_one := unfinished(session)) is not None:
+        span = f"--from {open_one.from_at.isoformat()} --to {open_one.until_at.isoformat()}"
+        raise PolicyViolation(
+            ru=f"прежний прогон не окончен: сначала «pravila replay {span}»",
+            en=f"another replay is unfinished: first “pravila replay {span}”",
+        )
+    row = Replay(from_at=from_at, until_at=until_at, clock_at=from_at, totals={})
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _batch(session: Session, replay_id: int, handlers: Mapping[str, Handler], totals: Totals) -> tuple[bool, datetime]:
+    """Do up to 500 steps and store the clock; return whether the end was reached, and the clock."""
+    row = session.get_one(Replay, replay_id, with_for_update=True, populate_existing=True)
+    now = row.clock_at
+    waiting = _waiting(session, row)
+    handed: list[dict[str, Any]] = []
+    is_finished = False
+    for _ in range(BATCH):
+        if session.info.pop(_LAID_DOWN, False):
+            # A handler laid down another row, and it may come before those that were read.
+            _mark_handed(session, handed)
+            waiting = _waiting(session, row)
+        due = work.first_due(session, row.until_at)
+        if waiting and (due is None or waiting[0].at <= max(due.wake_at, now)):
+            arrival = waiting.popleft()
+            now = max(now, arrival.at)
+            _hand_over(session, handlers, arrival, now, totals)
+            handed.append({"arrival": arrival.id, "instant": now})
+        elif due is not None:
+            now = max(now, due.wake_at)
+            _work(session, due, now, totals)
+        else:
+            is_finished = True
+            break
+    _mark_handed(session, handed)
+    _store(row, row.until_at if is_finished else now, totals, is_finished)
+    return is_finished, now
+
+
+def _waiting(session: Session, row: Replay) -> deque[Row[Any]]:
+    return deque(
+        session.execute(
+            select(Arrival.id, Arrival.at, Arrival.kind, Arrival.external_id, Arrival.payload)
+            .where(Arrival.handed_at.is_(None), Arrival.at >= row.from_at, Arrival.at < row.until_at)
+            .order_by(Arrival.at, Arrival.id)
+            .limit(BATCH)
+        ).all()
+    )
+
+
+def _mark_handed(session: Session, handed: list[dict[str, Any]]) -> None:
+    if handed:
+        row = _ARRIVALS.c
+        statement = update(_ARRIVALS).where(row.id == bindparam("arrival")).values(handed_at=bindparam("instant"))
+        session.connection().execute(statement, handed)
+        handed.clear()
+
+
+def _hand_over(
+    session: Session, handlers: Mapping[str, Handler], arrival: Row[Any], now: datetime, totals: Totals
+) -> None:
+    """Give a row to its service. One that is refused leaves an incident and stops nothing."""
+    try:
+        with session.begin_nested():
+            handlers[arrival.kind](session, arrival.payload, now)
+    except Exception as error:
+        if agenda.is_fault_of_the_machine(error):
+            raise
+        log.warning("arrival refused", extra={"kind": arrival.kind, "arrival_id": arrival.id}, exc_info=error)
+        reason = {
+            lang: error.message(lang) if isinstance(error, PravilaError) else repr(error) for lang in ("ru", "en")
+        }
+        session.add(
+            Incident(
+                at=now,
+                kind="arrival_refused",
+                message={
+                    "ru": f"{arrival.kind} {arrival.external_id}: не принято: {reason['ru']}",
+                    "en": f"{arrival.kind} {arrival.external_id}: refused: {reason['en']}",
+                },
+                data={"arrival_id": arrival.id},
+            )
+        )
+        return
+    totals.arrived += 1
+
+
+def _work(session: Session, item: Claim, now: datetime, totals: Totals) -> None:
+    try:
+        with session.begin_nested():
+            looked = agenda.look(session, item.subject_id, now, attempt=item.attempt)
+            work.finish(session, item, now, looked.wake_at)
+    except Exception as error:
+        if agenda.is_fault_of_the_machine(error):
+            raise
+        log.error("work failed", extra={"subject_id": item.subject_id, "attempt": item.attempt}, exc_info=error)
+        totals.failed += 1
+        if work.fail(session, item, now, "".join(traceback.format_exception(error))):
+            quarantine.tell(session, item, now)
+            totals.quarantined += 1
+        return
+    totals.assigned += looked.assigned
+    totals.escalated += looked.escalated
+
+
+def _store(row: Replay, clock_at: datetime, totals: Totals, is_finished: bool) -> None:
+    row.clock_at = clock_at
+    row.totals = {key: row.totals.get(key, 0) + getattr(totals, key) for key in COUNTED}
+    if is_finished:
+        row.finished_at = clock.now()
