@@ -1,0 +1,326 @@
+"""Editing a draft by plain forms, as a browser without scripts does: each operation, errors in place, publishing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from rules_engine import db
+from rules_engine.models import AuditEntry
+from rules_engine.services import editing, rulebook
+from tests.admin.rule_editor.conftest import LARGE, OWN, Editor, form_with, two_rules
+from tests.factories import MONDAY, condition
+
+AMOUNT = "/when/all/0"
+
+
+def rule_of(head: Editor, rule_id: str) -> dict:
+    return next(rule for rule in head.body()["rules"] if rule["id"] == rule_id)
+
+
+class TestCondition:
+    def test_a_value_with_a_decimal_comma_is_saved(self, head: Editor) -> None:
+        answer = head.do("condition", "large", AMOUNT, value="180 000,50 ₽")
+        assert answer.status_code == 303
+        assert rule_of(head, "large")["when"]["all"] == [condition("request.amount", "ge", "180000.5")]
+        assert "не менее 180\u00a0000,50\u00a0₽" in head.open()
+
+    def test_an_unfinished_condition_stays_in_the_draft_and_says_so_in_place(self, head: Editor) -> None:
+        answer = head.do("condition", "large", AMOUNT, value="")
+        assert rule_of(head, "large")["when"]["all"] == [{"field": "request.amount", "op": "ge", "value": None}]
+        page = head.browser.get(answer.location).text
+        assert 'id="open-form"' in page
+        assert 'aria-describedby="e-value"' in page
+        assert "Условие не закончено: укажите значение." in page
+        assert "1 помеха публикации" in page
+        assert "не закончено" in head.open()
+
+    def test_what_cannot_be_read_is_not_stored_and_stays_in_the_form(self, head: Editor) -> None:
+        answer = head.do("condition", "large", AMOUNT, value="много")
+        assert answer.status_code == 422
+        assert 'value="много"' in answer.text
+        assert 'aria-invalid="true" aria-describedby="e-value"' in answer.text
+        assert head.body() == two_rules()
+
+    def test_another_field_offers_its_own_comparisons_without_changing_anything(self, head: Editor) -> None:
+        answer = head.do("refresh", "large", AMOUNT, field="request.channel")
+        assert answer.status_code == 200
+        assert 'value="in"' in answer.text and 'value="ge"' not in answer.text
+        assert head.body() == two_rules()
+
+    def test_several_values_of_a_choice(self, head: Editor) -> None:
+        head.do("condition", "large", AMOUNT, field="request.channel", op="in", value=["phone", "chat"])
+        assert rule_of(head, "large")["when"]["all"] == [condition("request.channel", "in", ["phone", "chat"])]
+
+    def test_a_person_is_chosen_by_name(self, head: Editor) -> None:
+        page = head.do("refresh", "large", AMOUNT, field="client.owner", op="is").text
+        assert '<option value="anna">Анна</option>' in page
+        head.do("condition", "large", AMOUNT, field="client.owner", op="is", value="anna")
+        assert "Анна" in head.open()
+
+    def test_a_range_and_another_field(self, head: Editor) -> None:
+        head.do("condition", "large", AMOUNT, op="between", value=["10 000", "20 000"])
+        assert rule_of(head, "large")["when"]["all"][0]["value"] == ["10000", "20000"]
+        head.do("condition", "large", AMOUNT, op="ge", against="request.expected_value", value="")
+        assert rule_of(head, "large")["when"]["all"][0]["value"] == {"field": "request.expected_value"}
+
+    def test_a_negation_asks_what_an_empty_field_means(self, head: Editor) -> None:
+        page = head.do("refresh", "large", AMOUNT, field="request.channel", op="is_not").text
+        assert 'name="or_empty"' in page
+        head.do("condition", "large", AMOUNT, field="request.channel", op="is_not", value="phone", or_empty="yes")
+        denied = condition("request.channel", "is_not", "phone")
+        assert rule_of(head, "large")["when"]["all"] == [{"any": [denied, condition("request.channel", "is_empty")]}]
+
+    def test_conditions_on_candidates_offer_the_fields_of_candidates(self, head: Editor) -> None:
+        page = head.open(edit="own", at="/then/0/among/all/0")
+        assert 'value="candidate.open_requests"' in page
+        assert 'value="request.amount"' not in page.partition('id="open-form"')[2].partition("</form>")[0]
+        head.do("condition", "own", "/then/0/among/all/0", value="7")
+        assert rule_of(head, "own")["then"][0]["among"]["all"] == [condition("candidate.unanswered_requests", "lt", 7)]
+
+
+class TestGroups:
+    def test_a_condition_is_added_and_removed(self, head: Editor) -> None:
+        form = form_with(head.open(edit="large"), "add-condition", "large")
+        answer = head.send(form, "add-condition")
+        assert "at=/when/all/1" in answer.location
+        head.do("remove", "large", "/when/all/1")
+        assert head.body() == two_rules()
+
+    def test_a_group_of_alternatives(self, head: Editor) -> None:
+        answer = head.send(form_with(head.open(edit="large"), "add-group", "large"), "add-group")
+        assert "at=/when/all/1/any/0" in answer.location
+        head.do("condition", "large", "/when/all/1/any/0", field="request.region", op="is", value="Казахстан")
+        assert rule_of(head, "large")["when"]["all"][1] == {"any": [condition("request.region", "is", "Казахстан")]}
+
+    def test_all_becomes_any(self, head: Editor) -> None:
+        head.send(form_with(head.open(edit="large"), "mode", "large"), "mode", mode="any")
+        assert list(rule_of(head, "large")["when"]) == ["any"]
+
+    def test_a_rule_without_conditions_is_made_on_purpose_only(self, head: Editor) -> None:
+        head.do("remove", "large", AMOUNT)
+        assert rule_of(head, "large")["when"] == {"all": []}
+        page = head.open(edit="large")
+        assert "Здесь ещё нет условий: добавьте." in page
+        head.send(form_with(page, "everything", "large"), "everything")
+        assert "when" not in rule_of(head, "large")
+        assert "помех" not in head.open()
+
+
+class TestAction:
+    def test_the_answer_time_changes(self, head: Editor) -> None:
+        head.do("action", "own", "/then/0", answer_within="1 ч 15 мин")
+        assert rule_of(head, "own")["then"] == [{**OWN, "answer_within": 75}]
+
+    def test_a_wrong_time_is_refused_in_place(self, head: Editor) -> None:
+        answer = head.do("action", "own", "/then/0", answer_within="скоро")
+        assert answer.status_code == 422
+        assert 'id="e-answer_within"' in answer.text and 'value="скоро"' in answer.text
+        assert head.body() == two_rules()
+
+    def test_pools_are_tried_in_order(self, head: Editor) -> None:
+        head.do("action", "large", "/then/0", to=["team:others", "everyone", ""])
+        pools = [{"pool": "team", "team": "others"}, {"pool": "everyone"}]
+        assert rule_of(head, "large")["then"] == [{**LARGE, "to": pools}]
+
+    def test_otherwise_is_edited_like_a_rule(self, head: Editor) -> None:
+        head.do("action", "otherwise", "/then/0", answer_within="45")
+        assert head.body()["otherwise"][0]["answer_within"] == 45
+
+    def test_an_added_action_blocks_until_it_says_what_to_do(self, head: Editor) -> None:
+        head.send(form_with(head.open(edit="own"), "add-action", "own"), "add-action")
+        assert "1 помеха публикации" in head.open()
+        head.do("action", "own", "/then/1", action="set_priority", priority="high")
+        assert rule_of(head, "own")["then"][1] == {"action": "set_priority", "priority": "high"}
+        assert "помех" not in head.open()
+
+
+class TestRules:
+    def test_a_rule_is_added_named_filled_and_published(self, head: Editor) -> None:
+        head.send(form_with(head.open(), "add-rule"), "add-rule", title="Из Астаны")
+        assert "iz-astany" in [rule["id"] for rule in head.body()["rules"]]
+        head.do("condition", "iz-astany", AMOUNT, field="request.city", op="is", value="Астана")
+        head.do("action", "iz-astany", "/then/0", to="manager:vera")
+        assert "помех" not in head.open()
+
+    def test_rules_change_places_by_buttons(self, head: Editor) -> None:
+        answer = head.send(form_with(head.open(), "down", "own"), "down")
+        assert [rule["id"] for rule in head.body()["rules"]] == ["large", "own"]
+        assert "«Свой клиент» теперь на месте 2 из 2" in head.browser.get(answer.location).text
+        head.send(form_with(head.open(), "move"), "move", rule="own", to="0")
+        assert [rule["id"] for rule in head.body()["rules"]] == ["own", "large"]
+
+    def test_a_rule_is_switched_off_and_on(self, head: Editor) -> None:
+        head.send(form_with(head.open(), "switch", "own"), "switch")
+        assert rule_of(head, "own")["enabled"] is False
+        head.send(form_with(head.open(), "switch", "own"), "switch")
+        assert rule_of(head, "own")["enabled"] is True
+
+    def test_a_copy_is_off_and_asks_for_its_name(self, head: Editor) -> None:
+        answer = head.send(form_with(head.open(), "duplicate", "own"), "duplicate")
+        assert "at=title" in answer.location
+        assert [rule["enabled"] for rule in head.body()["rules"]] == [True, False, True]
+
+    def test_name_and_note(self, head: Editor) -> None:
+        refused = head.do("rename", "own", "title", title=" ", note="почему")
+        assert refused.status_code == 422 and "Правилу нужно имя." in refused.text
+        head.do("rename", "own", "title", title="Наш клиент", note="почему")
+        assert rule_of(head, "own")["title"] == {"ru": "Наш клиент", "en": "Own client"}
+        assert rule_of(head, "own")["note"] == "почему"
+
+    def test_a_removed_rule_leaves_its_test_case_to_be_looked_at(self, head: Editor) -> None:
+        head.do("remove-rule", "large", "remove")
+        assert [rule["id"] for rule in head.body()["rules"]] == ["own"]
+        assert "1 помеха публикации" in head.open()
+        head.send(form_with(head.browser.get("/rules/assignment/cases").text, "remove-case"), "remove-case")
+        assert "помех" not in head.open()
+
+
+class TestTwoPeople:
+    def test_the_second_change_of_one_rule_is_refused_with_who_and_when(self, editor: Callable[[str], Editor]) -> None:
+        galina, denis = editor("galina"), editor("denis")
+        form = form_with(galina.open(edit="own", at="/then/0"), "action", "own")
+        denis.do("action", "own", "/then/0", answer_within="20")
+        answer = galina.send(form, "action", answer_within="10")
+        assert answer.status_code == 409
+        assert "Денис: черновик изменён 05.10 в 11:20, ваше изменение не сохранено" in answer.text
+        assert 'name="answer_within" value="10"' in answer.text
+        assert rule_of(galina, "own")["then"][0]["answer_within"] == 20
+        again = form_with(answer.text, "action", "own")
+        galina.send(again, "action")
+        assert rule_of(galina, "own")["then"][0]["answer_within"] == 10
+
+    def test_changes_of_two_rules_both_stand(self, editor: Callable[[str], Editor]) -> None:
+        galina, denis = editor("galina"), editor("denis")
+        form = form_with(galina.open(edit="own", at="/then/0"), "action", "own")
+        denis.do("action", "large", "/then/0", answer_within="20")
+        assert galina.send(form, "action", answer_within="10").status_code == 303
+        assert [rule["then"][0]["answer_within"] for rule in galina.body()["rules"]] == [10, 20]
+
+    def test_a_rule_that_somebody_removed_is_said_to_be_gone(self, editor: Callable[[str], Editor]) -> None:
+        galina, denis = editor("galina"), editor("denis")
+        form = form_with(galina.open(edit="own", at="/then/0"), "action", "own")
+        denis.do("remove-rule", "own", "remove")
+        answer = galina.send(form, "action", answer_within="10")
+        assert answer.status_code == 409
+        assert "убрано кем-то другим" in answer.text
+
+    def test_a_published_draft_is_said_to_be_gone(self, editor: Callable[[str], Editor]) -> None:
+        galina, denis = editor("galina"), editor("denis")
+        galina.do("action", "own", "/then/0", answer_within="10")
+        form = form_with(galina.open(edit="own", at="/then/0"), "action", "own")
+        publish(denis)
+        answer = galina.send(form, "action", answer_within="5")
+        assert answer.status_code in (302, 404)
+
+
+def publish(person: Editor, **values: str) -> object:
+    draft = person.draft()
+    assert draft is not None
+    person.browser.get("/rules/assignment/draft/publish")
+    data = {"revision": str(draft.revision), "when": "now", **values}
+    return person.browser.post("/rules/assignment/draft/publish", data)
+
+
+class TestPublishing:
+    def test_the_page_says_first_what_changes_and_then_publishes(self, head: Editor) -> None:
+        head.do("action", "own", "/then/0", answer_within="15")
+        page = head.browser.get("/rules/assignment/draft/publish").text
+        assert "Изменено «Свой клиент»" in page
+        assert publish(head, note="быстрее").location == "/rules/assignment/"
+        with head.sessions() as session:
+            rules = rulebook.published(session, "assignment", MONDAY)
+            assert rules.ruleset.rules[0].then[0].number("answer_within") == 15
+            entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "publish")).one()
+            assert entry.actor == "galina"
+        assert head.draft() is None
+
+    def test_it_may_hold_from_an_instant_in_the_business_zone(self, head: Editor) -> None:
+        head.do("action", "own", "/then/0", answer_within="15")
+        publish(head, when="later", at="2026-10-05T12:00")
+        with head.sessions() as session:
+            version = editing.latest_version(session, "assignment")
+            assert version.holds_from == MONDAY + timedelta(minutes=40)
+
+    @pytest.mark.parametrize("at", ["", "soon", "2026-10-05T11:00"])
+    def test_an_instant_that_is_missing_wrong_or_over_is_refused(self, head: Editor, at: str) -> None:
+        head.do("action", "own", "/then/0", answer_within="15")
+        assert publish(head, when="later", at=at).status_code == 422
+        assert head.draft() is not None
+
+    def test_problems_block_it_and_are_linked(self, head: Editor) -> None:
+        head.do("condition", "large", AMOUNT, value="")
+        page = head.browser.get("/rules/assignment/draft/publish").text
+        assert "edit=large&amp;at=/when/all/0" in page
+        assert publish(head).status_code == 422
+        with head.sessions() as session:
+            assert editing.latest_version(session, "assignment").number == 1
+
+    def test_a_case_that_does_not_hold_blocks_it_until_it_is_accepted(self, head: Editor) -> None:
+        head.do("condition", "large", AMOUNT, value="250 000")
+        answer = publish(head)
+        assert answer.status_code == 422
+        assert "контрольные примеры не сходятся: «крупная»" in answer.text
+        page = head.browser.get("/rules/assignment/cases").text
+        head.send(form_with(page, "accept-case"), "accept-case")
+        assert head.body()["cases"][0]["expect"] == {"fired": ["otherwise"]}
+        assert publish(head).status_code == 302
+
+    def test_what_was_published_meanwhile_must_be_looked_at_first(self, head: Editor) -> None:
+        head.do("action", "own", "/then/0", answer_within="15")
+        body = two_rules()
+        body["rules"][1]["enabled"] = False
+        with db.transaction(head.sessions) as session:
+            rulebook.publish(session, "assignment", body, holds_from=MONDAY, now=MONDAY, actor="denis")
+        assert publish(head).status_code == 422
+        page = head.browser.get("/rules/assignment/draft/publish").text
+        assert "«Крупные» включено" in page
+        draft = head.draft()
+        assert draft is not None
+        head.browser.post("/rules/assignment/draft/rebase", {"revision": str(draft.revision)})
+        assert publish(head).status_code == 302
+
+    def test_a_draft_is_given_up_after_a_look_at_what_is_lost(self, head: Editor) -> None:
+        head.do("action", "own", "/then/0", answer_within="15")
+        assert "Изменено «Свой клиент»" in head.browser.get("/rules/assignment/draft/discard").text
+        draft = head.draft()
+        assert draft is not None
+        head.browser.post("/rules/assignment/draft/discard", {"revision": str(draft.revision)})
+        assert head.draft() is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"do": "condition", "rule": "own", "at": "/title/ru"},
+        {"do": "condition", "rule": "nobody", "at": "/when/all/0"},
+        {"do": "condition", "rule": "own", "at": "/when/all/99"},
+        {"do": "move", "rule": "own", "to": "-1"},
+        {"do": "move", "rule": "otherwise", "to": "0"},
+        {"do": "mode", "rule": "own", "at": "/when", "mode": "some"},
+        {"do": "accept-case", "case": "7"},
+        {"do": "add-case", "request": "999"},
+        {"do": "explode"},
+        {},
+    ],
+)
+def test_forged_forms_change_nothing_and_break_nothing(head: Editor, values: dict[str, str]) -> None:
+    head.open()
+    answer = head.browser.post("/rules/assignment/draft/change", {"revision": "1", **values})
+    assert answer.status_code == 404
+    assert head.body() == two_rules()
+
+
+def test_without_the_token_of_the_session_nothing_is_changed(head: Editor) -> None:
+    head.open()
+    data = {"do": "switch", "rule": "own", "enabled": "no", "revision": "1"}
+    assert head.browser.client.post("/rules/assignment/draft/change", data=data).status_code == 400
+    assert head.body() == two_rules()
+
+
+def test_a_page_of_the_draft_asks_few_questions_of_the_database(head: Editor, count_queries: Callable[[], int]) -> None:
+    head.open()
+    count_queries()
+    head.open(edit="own", at="/then/0")
+    assert count_queries() <= 16

@@ -1,0 +1,137 @@
+"""Reading the rules: what is in force, the history, two versions compared, a version restored."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from rules_engine import db
+from rules_engine.services import editing, rulebook
+from tests.admin.conftest import Browser, StandingClock
+from tests.admin.rule_editor.conftest import OWN, Editor, two_rules
+from tests.factories import MONDAY, Cast
+
+
+def publish_faster(sessions: sessionmaker[Session], *, after: timedelta = timedelta(), note: str = "быстрее") -> None:
+    """Publish a version 2 in which the owner has 15 minutes."""
+    body = two_rules()
+    body["rules"][0]["then"] = [{**OWN, "answer_within": 15}]
+    with db.transaction(sessions) as session:
+        rulebook.publish(session, "assignment", body, holds_from=MONDAY + after, now=MONDAY, actor="galina", note=note)
+
+
+def test_the_first_page_says_what_is_in_force(rulesets: Cast, logged_in: Callable[[str], Browser]) -> None:
+    text = logged_in("zhanna").get("/rules/").text
+    assert "Распределение заявок" in text
+    assert "Сроки ответа" in text
+    assert "2 правила" in text
+
+
+def test_an_auditor_reads_sentences_and_is_offered_no_change(
+    rulesets: Cast, logged_in: Callable[[str], Browser]
+) -> None:
+    text = logged_in("zhanna").get("/rules/assignment/").text
+    assert "Свой клиент" in text
+    assert "не менее 150\u00a0000\u00a0₽" in text
+    assert "Остальные" in text
+    assert "draft/start" not in text
+
+
+@pytest.mark.parametrize(
+    "path", ["/rules/", "/rules/assignment/", "/rules/assignment/draft", "/rules/assignment/history", "/modes/"]
+)
+def test_a_manager_does_not_come_in(rulesets: Cast, logged_in: Callable[[str], Browser], path: str) -> None:
+    assert logged_in("anna").get(path).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["start", "change", "publish", "discard", "rebase"])
+def test_an_auditor_changes_nothing(rulesets: Cast, logged_in: Callable[[str], Browser], path: str) -> None:
+    assert logged_in("zhanna").post(f"/rules/assignment/draft/{path}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/rules/lunch/", "/rules/bonus/", "/rules/assignment/versions/9", "/rules/assignment/compare?from=1&with=x"],
+)
+def test_what_does_not_exist_is_not_found(rulesets: Cast, logged_in: Callable[[str], Browser], path: str) -> None:
+    assert logged_in("galina").get(path).status_code == 404
+
+
+class TestHistory:
+    def test_each_version_says_what_it_changed_and_why(
+        self, rulesets: Cast, sessions: sessionmaker[Session], logged_in: Callable[[str], Browser]
+    ) -> None:
+        publish_faster(sessions)
+        text = logged_in("galina").get("/rules/assignment/history").text
+        assert "быстрее" in text
+        assert "изменено «Свой клиент»" in text
+        assert "Галина" in text
+
+    def test_what_was_in_force_at_an_instant(
+        self, rulesets: Cast, sessions: sessionmaker[Session], logged_in: Callable[[str], Browser]
+    ) -> None:
+        publish_faster(sessions)
+        browser = logged_in("galina")
+        before = browser.get("/rules/assignment/history?at=2026-10-05T11:19").text
+        after = browser.get("/rules/assignment/history?at=2026-10-05T11:20").text
+        assert '/rules/assignment/versions/1">версия 1' in before
+        assert '/rules/assignment/versions/2">версия 2' in after
+        assert "aria-invalid" in browser.get("/rules/assignment/history?at=lunch").text
+
+    def test_two_versions_are_compared_in_sentences(
+        self, rulesets: Cast, sessions: sessionmaker[Session], logged_in: Callable[[str], Browser]
+    ) -> None:
+        publish_faster(sessions)
+        text = logged_in("galina").get("/rules/assignment/compare?from=1&with=2").text
+        assert "Изменено «Свой клиент»" in text
+        assert "30\u00a0мин" in text and "15\u00a0мин" in text
+
+    def test_a_coming_version_is_announced(
+        self,
+        rulesets: Cast,
+        sessions: sessionmaker[Session],
+        logged_in: Callable[[str], Browser],
+        business_clock: StandingClock,
+    ) -> None:
+        publish_faster(sessions, after=timedelta(days=1))
+        browser = logged_in("galina")
+        assert "30\u00a0мин" in browser.get("/rules/assignment/").text
+        assert "завтра" in browser.get("/rules/").text
+        business_clock.forward(days=1)
+        assert "15\u00a0мин" in browser.get("/rules/assignment/").text
+
+
+class TestRestoring:
+    def test_an_old_version_comes_back_under_a_new_number(self, head: Editor) -> None:
+        publish_faster(head.sessions)
+        page = head.browser.get("/rules/assignment/versions/1/restore")
+        assert "Изменено «Свой клиент»" in page.text
+        answer = head.browser.post(
+            "/rules/assignment/versions/1/restore", {"present": "2", "when": "now", "note": "рано"}
+        )
+        assert answer.status_code == 302
+        with head.sessions() as session:
+            made = editing.latest_version(session, "assignment")
+            assert (made.number, made.restored_from, made.note, made.published_by) == (3, 1, "рано", "galina")
+            assert made.body == two_rules()
+
+    def test_a_version_that_came_meanwhile_is_not_undone_unseen(self, head: Editor) -> None:
+        publish_faster(head.sessions)
+        answer = head.browser.post("/rules/assignment/versions/1/restore", {"present": "1"})
+        assert answer.status_code == 422
+        with head.sessions() as session:
+            assert editing.latest_version(session, "assignment").number == 2
+
+    def test_what_is_in_force_is_not_restored(self, head: Editor) -> None:
+        answer = head.browser.post("/rules/assignment/versions/1/restore", {"present": "1"})
+        assert answer.status_code == 422
+        assert "и так действуют" in answer.text
+
+    def test_an_old_version_opens_as_a_draft(self, head: Editor) -> None:
+        publish_faster(head.sessions)
+        head.browser.post("/rules/assignment/draft/start", {"number": "1"})
+        assert head.body() == two_rules()
+        answer = head.browser.post("/rules/assignment/draft/start", {"number": "2"})
+        assert answer.location.endswith("/history")
+        assert head.body() == two_rules()
