@@ -13,9 +13,21 @@ from werkzeug.exceptions import HTTPException
 
 from admin import labels, language, menu, security
 from admin.base import Shell, close_session
-from admin.views import home, jobs, journal, login, messages, outbox, reference, users
+from admin.views import (
+    clients,
+    home,
+    jobs,
+    journal,
+    login,
+    messages,
+    my_tasks,
+    outbox,
+    reference,
+    requests,
+    rule_editor,
+    users,
+)
 from admin.views import modes as modes_page
-from admin.views import rule_editor
 from admin.views import settings as settings_page
 from admin.wake import make_wake
 from rules_engine import clock, db
@@ -50,6 +62,9 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     _answer_errors(app)
     login.init_app(app)
     home.init_app(app)
+    my_tasks.init_app(app)
+    requests.init_app(app)
+    clients.init_app(app)
     messages.init_app(app)
     jobs.init_app(app)
     settings_page.init_app(app)
@@ -59,6 +74,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     users.add_views(reference_data)
     journal.add_views(reference_data)
     outbox.add_views(reference_data)
+    clients.add_views(reference_data)
     return app
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from flask import Flask
 from flask_babel import LazyString, lazy_gettext
 
+from admin.language import language
+from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import RequestStatus, Role
 
 Labels = Mapping[str, LazyString]
@@ -26,6 +28,17 @@ STATUSES: Labels = {
     RequestStatus.SPAM: lazy_gettext("spam"),
 }
 
+STATUS_BADGES = {
+    RequestStatus.NEW: "warn",
+    RequestStatus.ASSIGNED: "on",
+    RequestStatus.IN_PROGRESS: "on",
+    RequestStatus.WAITING_CLIENT: "",
+    RequestStatus.WON: "good",
+    RequestStatus.LOST: "",
+    RequestStatus.SPAM: "",
+}
+"""Which colour a status has: that of who must act."""
+
 DECISIONS: Labels = {
     "assignment": lazy_gettext("Assignment of requests"),
     "escalation": lazy_gettext("Answers in time"),
@@ -37,6 +50,26 @@ MODES: Labels = {
     "hints": lazy_gettext("hints"),
     "live": lazy_gettext("live"),
 }
+
+
+OUTCOMES: Labels = {
+    "answered": lazy_gettext("answered"),
+    "order": lazy_gettext("orders"),
+    "thinks": lazy_gettext("thinks"),
+    "not_now": lazy_gettext("not now"),
+    "refused": lazy_gettext("refuses"),
+    "not_reached": lazy_gettext("not reached"),
+    "wrong_number": lazy_gettext("wrong number"),
+    "do_not_call": lazy_gettext("asks not to call"),
+}
+
+CONTACT_KINDS: Labels = {
+    "call": lazy_gettext("call"),
+    "message": lazy_gettext("message"),
+    "email": lazy_gettext("mail"),
+    "meeting": lazy_gettext("meeting"),
+}
+DIRECTIONS: Labels = {"out": lazy_gettext("outgoing"), "in": lazy_gettext("incoming")}
 
 
 def label(labels: Labels, code: str | None) -> str:
@@ -62,7 +95,30 @@ def mode_name(mode: str) -> str:
     return label(MODES, mode)
 
 
+def field_value(field: str, value: str | None) -> str:
+    """Return how the rules call a value of one of their fields (`request.channel`: web); others as they are."""
+    for choice in FIELDS[field].choices:
+        if choice.value == value:
+            return choice.label.text(language())
+    return value or ""
+
+
+def channel_name(channel: str | None) -> str:
+    return field_value("request.channel", channel)
+
+
 def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
-        role_name=role_name, status_name=status_name, decision_name=decision_name, mode_name=mode_name
+        role_name=role_name,
+        status_name=status_name,
+        decision_name=decision_name,
+        mode_name=mode_name,
+        channel_name=channel_name,
+        field_value=field_value,
+        label=label,
+        STATUSES=STATUSES,
+        STATUS_BADGES=STATUS_BADGES,
+        OUTCOMES=OUTCOMES,
+        CONTACT_KINDS=CONTACT_KINDS,
+        DIRECTIONS=DIRECTIONS,
     )

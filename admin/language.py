@@ -99,6 +99,12 @@ def day(value: datetime | date | None, pattern: str = "d MMMM") -> str:
     return format_date(found, pattern, locale=_locale())
 
 
+def weekday_date(instant: datetime) -> str:
+    """Return `Вторник, 24 ноября`."""
+    text = format_date(local(instant).date(), "EEEE, d MMMM", locale=_locale())
+    return text[:1].upper() + text[1:]
+
+
 def moment(instant: datetime | None) -> str:
     """Return an instant as short as it stays clear: `14:05` today, `завтра 14:05`, `24 нояб. 14:05`, with the year."""
     if instant is None:
@@ -169,6 +175,7 @@ def init_app(app: Flask) -> None:
     Babel(app, locale_selector=select_locale)
     filters = {
         "words": words, "money": money, "number": number, "signed": signed, "when": when, "moment": moment,
+        "weekday_date": weekday_date,
         "capfirst": lambda text: text[:1].upper() + text[1:],
         "clock_time": clock_time, "day": day, "minutes": minutes, "phone": phone_text, "lines": lines,
     }  # fmt: skip

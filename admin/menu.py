@@ -26,7 +26,10 @@ STAFF = frozenset({Role.HEAD, Role.ADMINISTRATOR, Role.AUDITOR})
 
 ITEMS: tuple[Item, ...] = (
     Item("home.home", lazy_gettext("Home"), ("/",), STAFF),
+    Item("my.index", lazy_gettext("My tasks"), ("/my/",), frozenset({Role.MANAGER})),
     Item("rules.index", lazy_gettext("Rules"), ("/rules/", "/modes/"), STAFF),
+    Item("requests.index", lazy_gettext("Requests"), ("/requests/",)),
+    Item("clients.index", lazy_gettext("Clients"), ("/clients/",)),
     Item("admin.index", lazy_gettext("Reference data"), ("/admin/", "/jobs/", "/settings/"), STAFF),
 )
 

@@ -383,6 +383,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any], ...]], ...] = (
             ("teams.index_view", TeamView.title),
             ("managers.index_view", ManagerView.title),
             ("absences.index_view", AbsenceView.title),
+            ("client_cards.index_view", lazy_gettext("Clients: cards")),
             ("calendars.index_view", CalendarView.title),
             ("exceptions.index_view", ExceptionView.title),
         ),

@@ -1,5 +1,7 @@
 """What people may set for the whole installation; the journal says who changed it."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Flask, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -8,32 +10,59 @@ from admin.base import commit_and_wake, db_session
 from admin.language import language
 from admin.security import actor
 from rules_engine.errors import InputError
-from rules_engine.services import settings_store
+from rules_engine.services import refusal_reasons, settings_store
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
 
 
-@blueprint.route("/", methods=["GET", "POST"])
+@blueprint.get("/")
 def index() -> ResponseReturnValue:
-    session = db_session()
-    values = {
-        key: str(settings_store.all_rows(session).get(key, one.default)) for key, one in settings_store.SETTINGS.items()
-    }
+    return _page({}, {})
+
+
+@blueprint.post("/save")
+def save() -> ResponseReturnValue:
+    """Save all of the form or nothing."""
     problems: dict[str, str] = {}
-    if request.method == "POST":
-        for key in settings_store.SETTINGS:
-            values[key] = request.form.get(key, values[key])
+    for key in settings_store.SETTINGS:
+        if key in request.form:
             try:
-                settings_store.change(session, key, values[key], actor=actor())
+                settings_store.change(db_session(), key, request.form[key], actor=actor())
             except InputError as problem:
                 problems[key] = str(problem.data[language()])
-        if not problems:
-            commit_and_wake()
-            flash(_("Saved."), "good")
-            return redirect(url_for("settings.index"))
-        session.rollback()
-    page = render_template("settings.html", settings=settings_store.SETTINGS.values(), values=values, problems=problems)
-    return page, 422 if problems else 200
+    if problems:
+        db_session().rollback()
+        return _page(request.form, problems), 422
+    commit_and_wake()
+    flash(_("Saved."), "good")
+    return redirect(url_for("settings.index"))
+
+
+@blueprint.post("/refusal-reasons")
+def add_reason() -> ResponseReturnValue:
+    """Put a reason on the list of refusal reasons."""
+    try:
+        refusal_reasons.add(db_session(), request.form.get("new_reason", ""), actor=actor())
+    except InputError as problem:
+        db_session().rollback()
+        return _page(request.form, {"new_reason": str(problem.data[language()])}), 422
+    commit_and_wake()
+    flash(_("The reason is on the list."), "good")
+    return redirect(url_for("settings.index"))
+
+
+def _page(typed: Mapping[str, str], problems: dict[str, str]) -> str:
+    session = db_session()
+    stored = settings_store.all_rows(session)
+    values = {key: typed.get(key, str(stored.get(key, one.default))) for key, one in settings_store.SETTINGS.items()}
+    return render_template(
+        "settings.html",
+        settings=settings_store.SETTINGS.values(),
+        values=values,
+        problems=problems,
+        reasons=refusal_reasons.refusal_reasons(session).values(),
+        typed=typed,
+    )
 
 
 def init_app(app: Flask) -> None:

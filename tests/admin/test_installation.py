@@ -111,7 +111,7 @@ class TestSettings:
     def test_a_changed_setting_holds_and_the_journal_says_who(self, logged_in: LogIn, sessions: Sessions) -> None:
         galina = logged_in("galina")
 
-        assert galina.post("/settings/", {"answer_within": "45", "amount_shown": "never"}).status_code == 302
+        assert galina.post("/settings/save", {"answer_within": "45", "amount_shown": "never"}).status_code == 302
 
         with sessions() as session:
             assert settings_store.number(session, "answer_within") == 45
@@ -121,7 +121,7 @@ class TestSettings:
         assert "amount_shown" not in page
 
     def test_nothing_is_saved_while_one_value_is_wrong(self, logged_in: LogIn, sessions: Sessions) -> None:
-        answer = logged_in("galina").post("/settings/", {"answer_within": "полчаса", "amount_shown": "never"})
+        answer = logged_in("galina").post("/settings/save", {"answer_within": "полчаса", "amount_shown": "never"})
 
         assert answer.status_code == 422
         assert "нужно целое число" in answer.text

@@ -1,0 +1,116 @@
+"""The figures of the first page: what burns now, and how each decision has worked for thirty days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import String, cast, func, select
+from sqlalchemy.orm import Session
+
+from admin import request_list
+from rules_engine.errors import NotFound
+from rules_engine.models import (
+    ActionState,
+    Assignment,
+    Decision,
+    Firing,
+    FiringAction,
+    Request,
+    RulesetDraft,
+    RulesetVersion,
+)
+from rules_engine.services import editing, rulebook
+
+PERIOD = timedelta(days=30)
+OTHERWISE = "otherwise"
+
+
+@dataclass(frozen=True, slots=True)
+class Burning:
+    """Requests that want somebody now."""
+
+    unassigned: int
+    overdue: int
+    over_an_hour: int
+
+
+def burning(session: Session, now: datetime) -> Burning:
+    late, very_late = (_count(session, *request_list.overdue(at)) for at in (now, now - timedelta(hours=1)))
+    return Burning(_count(session, *request_list.unassigned()), late, very_late)
+
+
+def _count(session: Session, *conditions: Any) -> int:
+    return session.scalar(select(func.count(Request.id)).where(*conditions)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One decision: what is in force, what is being changed, and what came of it in the period."""
+
+    decision: str
+    version: RulesetVersion | None
+    draft: RulesetDraft | None
+    decisions: int
+    by_otherwise: int
+    """Decisions that no rule caught."""
+    unused: tuple[dict[str, str], ...]
+    """Titles of the enabled rules that never fired in the period."""
+    rules: int
+
+
+def card(session: Session, decision: str, now: datetime) -> Card:
+    """Return the card of a decision: five small queries."""
+    since = now - PERIOD
+    try:
+        version: RulesetVersion | None = rulebook.in_force_at(session, decision, now)
+    except NotFound:
+        version = None
+    fired = cast(Decision.fired, String)
+    counts = session.execute(
+        select(fired, func.count(Decision.id))
+        .where(Decision.decision == decision, Decision.at > since, Decision.at <= now)
+        .group_by(fired)
+    ).all()
+    enabled: Sequence[dict[str, Any]] = (
+        [rule for rule in version.body.get("rules", []) if rule.get("enabled", True)] if version else []
+    )
+    # Distinct lists of fired rules are few; each stands as JSON text.
+    seen = " ".join(text for text, _number in counts)
+    return Card(
+        decision=decision,
+        version=version,
+        draft=editing.draft(session, decision),
+        decisions=sum(number for _text, number in counts),
+        by_otherwise=sum(number for text, number in counts if text == f'["{OTHERWISE}"]'),
+        unused=tuple(rule.get("title", {}) for rule in enabled if f'"{rule["id"]}"' not in seen),
+        rules=len(enabled),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What became of the answers that were due in the period, and what the rules did about them."""
+
+    due: int
+    in_time: int
+    reminders: int
+    transfers: int
+
+
+def answers(session: Session, now: datetime) -> Answers:
+    since = now - PERIOD
+    due, in_time = session.execute(
+        select(
+            func.count(Assignment.id),
+            func.count(Assignment.id).filter(Assignment.first_answer_at <= Assignment.answer_due_at),
+        ).where(Assignment.answer_due_at > since, Assignment.answer_due_at <= now)
+    ).one()
+    counts = session.execute(
+        select(FiringAction.action, func.count(FiringAction.id))
+        .join(Firing, Firing.id == FiringAction.firing_id)
+        .where(Firing.at > since, Firing.at <= now, FiringAction.state == ActionState.APPLIED)
+        .group_by(FiringAction.action)
+    )
+    acted = {row[0]: row[1] for row in counts}
+    return Answers(due, in_time, acted.get("remind", 0), acted.get("reassign", 0))

@@ -1,0 +1,158 @@
+"""The history of a request in words: what happened, by whom, and where one can read why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from admin.labels import CONTACT_KINDS, DECISIONS, OUTCOMES, STATUSES, label
+from admin.language import language, money
+from rules_engine.models import Contact, Decision, Proof, Request, RequestEvent
+from rules_engine.services.reference import Reference, reference
+from rules_engine.services.refusal_reasons import refusal_reasons
+
+SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened. `text` is what was said or why; `is_turn` marks what changed the request's course."""
+
+    at: datetime
+    title: str
+    text: str
+    by: str
+    is_turn: bool
+    decision_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the sentences need beside the event itself."""
+
+    picture: Reference
+    contacts: Mapping[int, Contact]
+    reasons: Mapping[str, Mapping[str, str]]
+    may_see_money: bool
+
+    def manager(self, found: Any) -> str:
+        """Return the name behind an id or a login of a manager; as it is when nobody has it."""
+        known = self.picture.managers.get(found) if isinstance(found, int) else self.picture.by_login(str(found))
+        return known.name if known else str(found)
+
+    def actor(self, login: str) -> str:
+        if login == "system":
+            return _("the system")
+        if login.startswith("api:"):
+            return _("program %(name)s", name=login.removeprefix("api:"))
+        return next((user.name for user in self.picture.users.values() if user.login == login), login)
+
+    def reason(self, code: Any) -> str:
+        known = self.reasons.get(str(code))
+        return known[language()] if known else str(code)
+
+
+def history_of(session: Session, row: Request, *, may_see_money: bool) -> list[Entry]:
+    """Return the history of a request, newest first; four queries however long it is."""
+    events = session.scalars(
+        select(RequestEvent)
+        .where(RequestEvent.request_id == row.id)
+        .order_by(RequestEvent.at.desc(), RequestEvent.id.desc())
+        .limit(SHOWN)
+    ).all()
+    contacts = session.scalars(select(Contact).where(Contact.request_id == row.id).order_by(Contact.at)).all()
+    known = Words(reference(session), {one.id: one for one in contacts}, refusal_reasons(session), may_see_money)
+    entries = [entry for event in events if (entry := _entry(event, known)) is not None]
+    told = {event.data.get("contact_id") for event in events if event.kind == "contact"}
+    entries += [_contact_entry(one, known, "") for one in contacts if one.id not in told]
+    told_decisions = {entry.decision_id for entry in entries}
+    decisions = session.scalars(
+        select(Decision).where(Decision.subject_kind == "request", Decision.subject_id == row.id)
+    )
+    entries += [_decision_entry(one, known) for one in decisions if one.id not in told_decisions]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)
+
+
+def _entry(event: RequestEvent, known: Words) -> Entry | None:
+    said = _SAID.get(event.kind)
+    title, text = said(event.data, known) if said else (event.kind, "")
+    if event.kind == "contact":
+        contact = known.contacts.get(event.data.get("contact_id", 0))
+        if contact is not None:
+            return _contact_entry(contact, known, _("first answer") if event.data.get("is_first_answer") else "")
+    decision_id = event.data.get("decision_id")
+    return Entry(
+        event.at, title, text, known.actor(event.actor), event.kind in _TURNS,
+        decision_id if isinstance(decision_id, int) else None,
+    )  # fmt: skip
+
+
+def _contact_entry(contact: Contact, known: Words, mark: str) -> Entry:
+    direction = _("outgoing") if contact.direction == "out" else _("incoming")
+    parts = [label(CONTACT_KINDS, contact.kind), direction, label(OUTCOMES, contact.outcome) if contact.outcome else ""]
+    proof = _("marked by hand") if contact.proof is Proof.BY_HAND else _("confirmed")
+    by = known.manager(contact.manager_id) if contact.manager_id else ""
+    title = " · ".join(part for part in (*parts, mark) if part)
+    text = "\n".join(part for part in (contact.note, proof) if part)
+    return Entry(contact.at, title[:1].upper() + title[1:], text, by, bool(mark))
+
+
+def _decision_entry(decision: Decision, known: Words) -> Entry:
+    title = _("Decided: %(what)s", what=label(DECISIONS, decision.decision))
+    fired = ", ".join(decision.fired) or _("no rule")
+    chosen = known.manager(decision.chosen_manager_id) if decision.chosen_manager_id else ""
+    text = f"{fired} → {chosen}" if chosen else fired
+    return Entry(decision.at, title, text, known.actor(decision.actor), False, decision.id)
+
+
+Said = tuple[str, str]
+
+
+def _received(data: Mapping[str, Any], _known: Words) -> Said:
+    source = data.get("source")
+    return _("Received"), str(source) if source else ""
+
+
+def _changed(data: Mapping[str, Any], known: Words) -> Said:
+    before, after = data.get("before") or {}, data.get("after") or {}
+    lines = []
+    for key in sorted({*before, *after}):
+        if key in ("amount", "amount_minor", "expected_value_minor"):
+            if not known.may_see_money:
+                continue
+            was, now = (
+                money(side.get(key)) if isinstance(side.get(key), int) else side.get(key) for side in (before, after)
+            )
+        else:
+            was, now = before.get(key), after.get(key)
+        lines.append(f"{key}: {'—' if was in (None, '') else was} → {'—' if now in (None, '') else now}")
+    return _("Changed"), "\n".join(lines)
+
+
+def _amount(value: Any) -> Any:
+    return money(value) if isinstance(value, int) else value
+
+
+def _status(data: Mapping[str, Any], known: Words) -> Said:
+    title = _("Status: %(name)s", name=label(STATUSES, data.get("after")))
+    reason = known.reason(data["reason"]) if data.get("reason") else ""
+    if data.get("is_late"):
+        return title, _("told late, nothing changed")
+    return title, reason
+
+
+def _postponed(data: Mapping[str, Any], _known: Words) -> Said:
+    return _("Next step postponed"), str(data.get("reason", ""))
+
+
+_SAID: dict[str, Callable[[Mapping[str, Any], Words], Said]] = {
+    "received": _received,
+    "changed": _changed,
+    "status": _status,
+    "postponed": _postponed,
+}
+_TURNS = frozenset({"received", "assigned", "taken", "status"})

@@ -1,0 +1,238 @@
+"""Requests: the list with its filters, one request with its history, and what may be done with it."""
+
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy.orm import joinedload
+
+from admin import request_list
+from admin.access import Scope
+from admin.base import commit_and_wake, db_session, request_now
+from admin.explanations import may_read_why
+from admin.history import history_of
+from admin.language import language
+from admin.request_list import Filters
+from admin.security import actor, scope, viewer
+from admin.views.my_tasks import OUTCOMES, read_instant
+from rules_engine.decisions.lifecycle import Status, refusal
+from rules_engine.errors import PravilaError
+from rules_engine.models import Client, Request, RequestStatus, Role
+from rules_engine.services import assignment, contacts, settings_store
+from rules_engine.services.incoming import ContactIn, Key
+from rules_engine.services.reference import reference
+from rules_engine.services.refusal_reasons import refusal_reasons
+from rules_engine.services.status import change_status
+from rules_engine.services.tasks import SOURCE, may_see_amount
+
+blueprint = Blueprint("requests", __name__, url_prefix="/requests")
+
+
+@blueprint.get("/")
+def index() -> ResponseReturnValue:
+    session = db_session()
+    picture = reference(session)
+    named = picture.by_login(request.args.get("manager", ""))
+    filters = Filters(
+        status=request.args.get("status", ""),
+        manager_id=named.id if named else None,
+        overdue=bool(request.args.get("overdue")),
+        unassigned=bool(request.args.get("unassigned")),
+        set_aside=bool(request.args.get("set_aside")),
+        waiting_over_hour=bool(request.args.get("over_hour")),
+        text=request.args.get("q", "").strip(),
+        holder_id=None if scope() is Scope.ALL else viewer().manager_id or 0,
+    )
+    page = request_list.load(session, filters, request_now(), request.args.get("after"))
+    return render_template(
+        "requests.html",
+        page=page,
+        filters=filters,
+        chosen_manager=named.login if named else "",
+        managers=sorted(((one.login, one.name) for one in picture.managers.values()), key=lambda pair: pair[1]),
+        may_see=amounts_shown_to_viewer(),
+        now=request_now(),
+    )
+
+
+@blueprint.get("/<int:request_id>")
+def page(request_id: int) -> ResponseReturnValue:
+    return _page(_request(request_id))
+
+
+@blueprint.get("/<int:request_id>/why")
+def why(request_id: int) -> ResponseReturnValue:
+    """Show who got the request and why, as it was stored when it was decided."""
+    session = db_session()
+    row = session.get(Request, request_id) or abort(404)
+    if scope() is Scope.OWN and not may_read_why(session, row, viewer().manager_id, request_now()):
+        abort(404)
+    from rules_engine.services import explain
+
+    explanation = explain.explain_request(session, request_id, language(), viewer().user)
+    return render_template("why.html", row=row, explanation=explanation, is_own=_is_own(row))
+
+
+@blueprint.post("/<int:request_id>/contact")
+def contact(request_id: int) -> ResponseReturnValue:
+    """Record a contact by hand. The key comes with the form: a second click records nothing."""
+    row = _request(request_id)
+    form = request.form
+    try:
+        data = ContactIn.model_validate(
+            {
+                "source": SOURCE,
+                "external_id": form.get("key") or uuid4().hex,
+                "request": Key(source=row.source, external_id=row.external_id),
+                "at": read_instant("at") or request_now(),
+                "kind": form.get("kind"),
+                "direction": form.get("direction"),
+                "outcome": form.get("outcome") or None,
+                "note": form.get("note", ""),
+                "proof": "by_hand",
+                "manager": viewer().login if viewer().manager_id else None,
+            }
+        )
+        contacts.record(db_session(), data, now=request_now(), actor=actor())
+    except (PravilaError, ValueError) as problem:
+        return _refuse(request_id, "contact", problem)
+    return _done(request_id, _("The contact is recorded."))
+
+
+@blueprint.post("/<int:request_id>/status")
+def status(request_id: int) -> ResponseReturnValue:
+    row = _request(request_id)
+    wanted = request.form.get("status", "")
+    if wanted not in set(RequestStatus):
+        abort(400)
+    try:
+        change_status(
+            db_session(),
+            row,
+            RequestStatus(wanted),
+            reason=request.form.get("reason") or None,
+            at=request_now(),
+            actor=actor(),
+            now=request_now(),
+        )
+    except PravilaError as problem:
+        return _refuse(request_id, "status", problem)
+    return _done(request_id, _("The status is changed."))
+
+
+@blueprint.post("/<int:request_id>/reassign")
+def reassign(request_id: int) -> ResponseReturnValue:
+    """Hand the request to somebody by hand: a decision too, with its reason and its place in the ledger."""
+    row = _request(request_id)
+    session = db_session()
+    manager = reference(session).by_login(request.form.get("manager", ""))
+    if manager is None:
+        return _refuse(request_id, "reassign", None, {"manager": _("Choose one of the list.")})
+    reason = request.form.get("reason", "").strip()
+    if not reason:
+        return _refuse(request_id, "reassign", None, {"reason": _("Say why: it stays in the history.")})
+    try:
+        assignment.assign_by_hand(
+            session,
+            row,
+            manager,
+            reason=reason[:500],
+            actor=actor(),
+            now=request_now(),
+            keep_debit=bool(request.form.get("keep_debit")),
+        )
+    except PravilaError as problem:
+        return _refuse(request_id, "reassign", problem)
+    return _done(request_id, _("Handed to %(name)s.", name=manager.name))
+
+
+def amounts_shown_to_viewer() -> Any:
+    """Return a function that says of a request whether the viewer may see what it is worth."""
+    if viewer().role is not Role.MANAGER:
+        return lambda _row: True
+    shown = settings_store.choice(db_session(), settings_store.AMOUNT_SHOWN)
+    own = viewer().manager_id
+    return lambda row: (
+        (row.manager_id == own and may_see_amount(shown, is_answered=row.first_answer_at is not None))
+        or shown == "always"
+    )
+
+
+def _request(request_id: int) -> Request:
+    """Return a request that the viewer may open; 404 otherwise."""
+    query = request_list.narrowed(
+        request_list.select(Request),
+        Filters(holder_id=None if scope() is Scope.ALL else viewer().manager_id or 0),
+        request_now(),
+    ).where(Request.id == request_id)
+    found: Request | None = (
+        db_session()
+        .scalars(query.options(joinedload(Request.manager), joinedload(Request.client).selectinload(Client.points)))
+        .first()
+    )
+    return found or abort(404)
+
+
+def _is_own(row: Request) -> bool:
+    return row.manager_id is not None and row.manager_id == viewer().manager_id
+
+
+def _may_change(row: Request) -> bool:
+    """Return whether the viewer may record contacts and statuses: the present holder, and who leads."""
+    return viewer().role in (Role.HEAD, Role.ADMINISTRATOR) or _is_own(row)
+
+
+def _page(row: Request, form_of: str = "", problems: dict[str, str] | None = None) -> str:
+    session = db_session()
+    by_head = viewer().role in (Role.HEAD, Role.ADMINISTRATOR)
+    next_statuses = [
+        one
+        for one in RequestStatus
+        if one is not row.status and refusal(Status(row.status), Status(one), by_head=by_head) is None
+    ]
+    picture = reference(session)
+    return render_template(
+        "request.html",
+        row=row,
+        history=history_of(session, row, may_see_money=amounts_shown_to_viewer()(row)),
+        may_see=amounts_shown_to_viewer(),
+        may_change=_may_change(row),
+        next_statuses=next_statuses,
+        managers=sorted(
+            ((one.login, one.name) for one in picture.present_managers(request_now()) if one.id != row.manager_id),
+            key=lambda pair: pair[1],
+        ),
+        reasons=[(code, text[language()]) for code, text in refusal_reasons(session).items()],
+        outcomes=OUTCOMES,
+        is_set_aside=row.id in request_list.quarantined(session, [row.id]),
+        form_of=form_of,
+        problems=problems or {},
+        typed=request.form,
+        key=request.form.get("key") or uuid4().hex,
+        now=request_now(),
+    )
+
+
+def _done(request_id: int, words: str) -> ResponseReturnValue:
+    commit_and_wake()
+    flash(words, "good")
+    return redirect(url_for("requests.page", request_id=request_id))
+
+
+def _refuse(
+    request_id: int, form_of: str, problem: Exception | None, problems: dict[str, str] | None = None
+) -> ResponseReturnValue:
+    """Show the page again with the problem beside its field and everything typed kept."""
+    db_session().rollback()
+    found = dict(problems or {})
+    if isinstance(problem, PravilaError):
+        found[str(problem.data.get("path", ""))] = str(problem.data.get(language()) or problem.message(language()))
+    elif problem is not None:
+        found[""] = _("Some of what was typed cannot be used.")
+    return _page(_request(request_id), form_of, found), 422
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(blueprint)
