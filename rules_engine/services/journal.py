@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine import clock
 from rules_engine.models import Decision, DecisionDetail, Incident
+from rules_engine.services.writing import add_row
 
 SYSTEM = "system"
 
 
-def record_decision(
+def write_decision(
     session: Session,
     *,
     decision: str,
@@ -34,28 +35,40 @@ def record_decision(
     chosen_manager_id: int | None,
     detail: Mapping[str, Any],
     actor: str = SYSTEM,
-) -> Decision:
-    """Return the stored decision; `detail` is anything that JSON can hold.
+) -> int:
+    """Return the id of a stored decision; `detail` is anything that JSON can hold.
 
     `version_id` is None for what a person or another system decided, `engine` then `none`.
     """
-    row = Decision(
-        decision=decision,
-        subject_kind=subject_kind,
-        subject_id=subject_id,
-        at=at,
-        version_id=version_id,
-        engine=engine,
-        mode=mode,
-        actor=actor,
-        fired=list(fired),
-        effects=[dict(effect) for effect in effects],
-        chosen_manager_id=chosen_manager_id,
+    decision_id = add_row(
+        session,
+        Decision,
+        {
+            "decision": decision,
+            "subject_kind": subject_kind,
+            "subject_id": subject_id,
+            "at": at,
+            "version_id": version_id,
+            "engine": engine,
+            "mode": mode,
+            "actor": actor,
+            "fired": list(fired),
+            "effects": [dict(effect) for effect in effects],
+            "chosen_manager_id": chosen_manager_id,
+        },
     )
-    session.add(row)
+    add_row(
+        session,
+        DecisionDetail,
+        {"decision_id": decision_id, "payload": packed(detail), "created_at": clock.now()},
+    )
+    return decision_id
+
+
+def record_decision(session: Session, **values: Any) -> Decision:
+    """Return the row of a stored decision; the arguments are those of `write_decision`."""
     session.flush()
-    session.execute(insert(DecisionDetail).values(decision_id=row.id, payload=packed(detail), created_at=clock.now()))
-    return row
+    return session.get_one(Decision, write_decision(session, **values))
 
 
 def detail_of(session: Session, decision_id: int) -> dict[str, Any] | None:

@@ -6,12 +6,14 @@ One query, whatever the number of managers: each figure is a look-up by index pe
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, ScalarSelect, func, literal, select
+from sqlalchemy import BindParameter, ColumnElement, Integer, ScalarSelect, Select, bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
-from rules_engine.models import Assignment, LedgerBalance, Manager, Request, RequestStatus
+from rules_engine.models import Assignment, LedgerBalance, Manager, Request, RequestStatus, UtcDateTime
+from rules_engine.services.ledger_rows import month_of
 from rules_engine.services.reference import Reference
 
 HELD: Final = (RequestStatus.ASSIGNED, RequestStatus.IN_PROGRESS, RequestStatus.WAITING_CLIENT)
@@ -36,12 +38,6 @@ class Load:
 NOTHING: Final = Load()
 
 
-def month_of(at: datetime, picture: Reference) -> str:
-    """Return the business month of an instant: `2026-10`."""
-    local = at.astimezone(picture.zone)
-    return f"{local.year:04d}-{local.month:02d}"
-
-
 def loads(
     session: Session,
     picture: Reference,
@@ -55,8 +51,22 @@ def loads(
 
     `work` asks for open and unanswered requests, `today` for what was received since local midnight.
     """
+    parameters: dict[str, Any] = {"month": month_of(now, picture.zone)}
+    if today:
+        parameters["day_start"] = picture.start_of_day(picture.day_of(now))
+    if ids is not None:
+        parameters["ids"] = list(ids)
+    statement = _statement(work, today, ids is not None)
+    return {
+        id_: Load(count or 0, value or 0, last, opened, unanswered, received)
+        for id_, count, value, last, opened, unanswered, received in session.execute(statement, parameters)
+    }
+
+
+@cache
+def _statement(work: bool, today: bool, some: bool) -> Select[int, int, int, datetime, int, int, int]:
+    """Return the query for these figures; built once a process, because building it takes longer than running it."""
     zero: ColumnElement[int] = literal(0, Integer)
-    day_start = picture.start_of_day(picture.day_of(now))
     statement = (
         select(
             Manager.id,
@@ -65,20 +75,14 @@ def loads(
             _last_received(),
             _held() if work else zero,
             _held(Request.first_answer_at.is_(None)) if work else zero,
-            _received_since(day_start) if today else zero,
+            _received_since(bindparam("day_start", type_=UtcDateTime())) if today else zero,
         )
         .select_from(Manager)
         .outerjoin(
-            LedgerBalance,
-            (LedgerBalance.manager_id == Manager.id) & (LedgerBalance.month == month_of(now, picture)),
+            LedgerBalance, (LedgerBalance.manager_id == Manager.id) & (LedgerBalance.month == bindparam("month"))
         )
     )
-    if ids is not None:
-        statement = statement.where(Manager.id.in_(ids))
-    return {
-        id_: Load(count or 0, value or 0, last, opened, unanswered, received)
-        for id_, count, value, last, opened, unanswered, received in session.execute(statement)
-    }
+    return statement.where(Manager.id.in_(bindparam("ids", expanding=True))) if some else statement
 
 
 def _last_received() -> ScalarSelect[datetime]:
@@ -103,7 +107,7 @@ def _held(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
     )
 
 
-def _received_since(start: datetime) -> ScalarSelect[int]:
+def _received_since(start: BindParameter[datetime]) -> ScalarSelect[int]:
     return (
         select(func.count())
         .select_from(Assignment)

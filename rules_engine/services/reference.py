@@ -57,6 +57,7 @@ class UserRef:
     login: str
     name: str
     role: Role
+    email: str
     locale: str
     is_active: bool
     manager_id: int | None
@@ -305,13 +306,14 @@ def _take(session: Session, token: str | None, zone: ZoneInfo) -> Reference:
             row.login,
             row.name,
             row.role,
+            row.email,
             row.locale,
             row.is_active,
             by_user[row.id].id if row.id in by_user else None,
             by_user[row.id].team_id if row.id in by_user else None,
         )
         for row in session.execute(
-            select(User.id, User.login, User.name, User.role, User.locale, User.is_active).order_by(User.id)
+            select(User.id, User.login, User.name, User.role, User.email, User.locale, User.is_active).order_by(User.id)
         )
     }
     versions = _load_versions(session)

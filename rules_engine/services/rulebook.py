@@ -30,6 +30,7 @@ from rules_engine.language.values import dump_facts
 from rules_engine.models import Decision, RulesetVersion
 from rules_engine.models import Incident as IncidentRow
 from rules_engine.services import audit, journal, work
+from rules_engine.services.candidates import RosterNeeds, needs_of
 from rules_engine.services.reference import Reference, VersionRef, reference, reference_changed
 
 DECISIONS: Final = (DecisionName.ASSIGNMENT, DecisionName.ESCALATION)
@@ -48,6 +49,7 @@ class PublishedRuleset:
     content_hash: str
     ruleset: Ruleset
     fields_used: frozenset[str]
+    needs: RosterNeeds
     native: NativeEngine
     engine: Engine
 
@@ -64,6 +66,7 @@ class Evaluation:
 class _Compiled:
     ruleset: Ruleset
     fields_used: frozenset[str]
+    needs: RosterNeeds
     native: NativeEngine
 
 
@@ -86,6 +89,7 @@ def published(session: Session, decision: str, now: datetime) -> PublishedRulese
         content_hash=head.content_hash,
         ruleset=compiled.ruleset,
         fields_used=compiled.fields_used,
+        needs=compiled.needs,
         native=compiled.native,
         engine=engine,
     )
@@ -279,7 +283,7 @@ def _compile(session: Session, head: VersionRef) -> _Compiled:
             _compiled.move_to_end(head.content_hash)
             return found
     ruleset = parse(session.get_one(RulesetVersion, head.id).body)
-    found = _Compiled(ruleset, fields_used(ruleset), NativeEngine(ruleset))
+    found = _Compiled(ruleset, fields_used(ruleset), needs_of(ruleset), NativeEngine(ruleset))
     with _lock:
         _compiled[head.content_hash] = found
         while len(_compiled) > _KEPT:

@@ -20,6 +20,7 @@ from rules_engine.services import audit
 
 Value = int | str
 _CACHE = "pravila_app_settings"
+_ROWS = select(AppSetting.key, AppSetting.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def all_rows(session: Session) -> Mapping[str, Any]:
     """Return every stored value by key, as it was at the first question of this transaction."""
     rows: dict[str, Any] | None = session.info.get(_CACHE)
     if rows is None:
-        stored = session.execute(select(AppSetting.key, AppSetting.value)).all()
+        stored = session.execute(_ROWS).all()
         rows = session.info[_CACHE] = {key: value.get("value") for key, value in stored}
     return rows
 

@@ -1,5 +1,6 @@
 """Published rulesets: which is in force when, publishing, and the two engines of live decisions."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -203,15 +204,7 @@ class TestEngines:
     def test_a_difference_becomes_one_incident_however_often_it_is_met(self, any_session: Session) -> None:
         make_version(any_session, "assignment", assignment_rules(OWN))
         found = rulebook.published(any_session, "assignment", MONDAY)
-        differing = rulebook.PublishedRuleset(
-            found.version_id,
-            found.number,
-            found.content_hash,
-            found.ruleset,
-            found.fields_used,
-            found.native,
-            Differing(),
-        )
+        differing = replace(found, engine=Differing())
 
         for _ in range(3):
             answer = rulebook.evaluate(any_session, differing, self.FACTS, MONDAY)
