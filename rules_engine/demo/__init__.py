@@ -85,9 +85,9 @@ def _found(
 
 
 def _months_before(day: date, months: int, settings: Settings) -> datetime:
-    """Return the first instant of the month `months` months before that of `day`, in the business zone."""
+    """Return midnight of the same day `months` months earlier, in the business zone; the 28th at the latest."""
     month = day.year * 12 + day.month - 1 - months
-    return datetime.combine(date(month // 12, month % 12 + 1, 1), time(), settings.zone).astimezone(UTC)
+    return datetime.combine(date(month // 12, month % 12 + 1, min(day.day, 28)), time(), settings.zone).astimezone(UTC)
 
 
 def _absences(session: Session, settings: Settings, random: Random, from_at: datetime, until_at: datetime) -> None:

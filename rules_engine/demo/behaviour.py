@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from rules_engine.demo.requests import mean_amount_rank
 from rules_engine.models import Assignment, Request, RequestStatus
-from rules_engine.services import contacts, status
-from rules_engine.services.incoming import ContactIn, ContactKind, ContactOutcome, Key
+from rules_engine.services import request_tasks, status, tasks
+from rules_engine.services.incoming import ContactOutcome
 from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.replay import lay_down
 
@@ -40,9 +40,9 @@ class Character:
     def of(cls, login: str, seed: int) -> "Character":
         random = Random(f"{seed}:character:{login}")
         return cls(
-            diligence=random.uniform(0.62, 0.97),
-            taste=random.choice((0.05, 0.1, 0.35, 0.6, 0.75)),
-            pace=random.uniform(7, 26),
+            diligence=random.uniform(0.72, 0.99),
+            taste=random.choice((0.02, 0.05, 0.1, 0.35, 0.6)),
+            pace=random.uniform(3, 13),
             skill=random.uniform(0.75, 1.25),
         )
 
@@ -108,28 +108,21 @@ class Actors:
         now: datetime,
     ) -> None:  # fmt: skip
         calendar = reference(session).calendar_of(manager.id)
-        kinds: tuple[ContactKind, ...] = ("call", "email", "message")
+        task = request_tasks.open_task(session, request.id)
+        if task is None:
+            return
         outcomes: tuple[ContactOutcome, ...] = ("answered", "thinks", "not_reached")
         outcome = random.choices(outcomes, (50, 28, 22))[0]
-        contacts.record(
-            session,
-            ContactIn(
-                source=SOURCE, external_id=f"{payload['request']}-{payload['number']}", at=now,
-                request=Key(source=SOURCE, external_id=payload["request"]),
-                kind=random.choices(kinds, (70, 20, 10))[0], direction="out", outcome=outcome,
-                duration_seconds=random.randint(40, 600) if outcome != "not_reached" else 0, proof="confirmed",
-                manager=manager.login,
-            ),
-            now=now, actor="demo",
-        )  # fmt: skip
-        session.flush()
-        if random.random() < 0.05:
-            return  # Forgotten: the rules about requests without a next step will find it.
         days = random.choice((1, 1, 2, 3)) if outcome != "not_reached" else 1
         if self.hurried:
             at = now + timedelta(minutes=random.randint(2, 15) * days)
         else:
             at = calendar.add_days(now, days) + timedelta(minutes=random.randint(0, 90))
+        if outcome == "answered" and random.random() < 0.08:
+            # Forgotten: the rules about requests without a next step will find it.
+            tasks.complete(session, task, outcome=outcome, actor=manager.login, now=now)
+            return
+        tasks.complete(session, task, outcome=outcome, next_at=at, actor=manager.login, now=now)
         if outcome == "not_reached" and request.contact_attempts < 4:
             self._next(session, payload, "answer", at, assignment=payload["assignment"])
             return
