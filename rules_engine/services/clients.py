@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.matching import MatchKeys, corporate_domain, match_keys, normal_mail, normal_phone
@@ -21,6 +21,9 @@ _SUGGESTIONS = 5
 _PLAIN = ("name", "inn", "region", "city", "segment", "do_not_call", "consent_on", "consent_source", "contract_ends_on")
 
 
+_BY_KEY = select(Client).where(Client.source == bindparam("its_source"), Client.external_id == bindparam("its_id"))
+
+
 @dataclass(frozen=True, slots=True)
 class Matched:
     """The client of a request and how he was found: `key`, `inn`, `phone`, `new`; None: there is none.
@@ -35,7 +38,7 @@ class Matched:
 
 def by_key(session: Session, source: str, external_id: str) -> Client | None:
     """Return the client with this key in another system."""
-    return session.scalars(select(Client).where(Client.source == source, Client.external_id == external_id)).first()
+    return session.scalars(_BY_KEY, {"its_source": source, "its_id": external_id}).first()
 
 
 def by_phone(session: Session, text: str) -> Client | None:

@@ -2,9 +2,10 @@
 
 import zlib
 from collections.abc import Iterable
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Insert, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,10 +18,16 @@ def insert_if_new(session: Session, row: type[Keyed], values: dict[str, Any], ke
 
     On PostgreSQL it waits for another transaction that is just writing the same key.
     """
-    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
-    statement = insert(row).values(values).on_conflict_do_nothing(index_elements=list(key)).returning(row.id)
-    found: int | None = session.scalar(statement)
+    found: int | None = session.scalar(_statement(row, key, is_sqlite(session)), values)
     return found
+
+
+@cache
+def _statement(row: type[Keyed], key: tuple[str, ...], on_sqlite: bool) -> Insert:
+    # Built once and on the table: building it anew each time, or going through the mapper, costs more than the insert.
+    insert = sqlite.insert if on_sqlite else postgresql.insert
+    table = cast(Table, row.__table__)
+    return insert(table).on_conflict_do_nothing(index_elements=list(key)).returning(table.c.id)
 
 
 def one_at_a_time(session: Session, keys: Iterable[str]) -> None:
