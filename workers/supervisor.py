@@ -31,6 +31,7 @@ STEADY_SECONDS = 30.0
 MAX_PAUSE_SECONDS = 15.0
 PATIENCE_SECONDS = 8.0
 """How long a part may take to end by itself before it is ended."""
+REDIS_START_SECONDS = 15.0
 MAX_FILL_TRIES = 3
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class Supervisor:
         """Start everything, keep it alive until TERM, INT or HUP, stop everything; return the exit code."""
         with self._signals() as bell:
             try:
-                self._start_redis()
+                self._start_redis(bell)
                 while not self._stops:
                     for part in [self.redis, *self.first] if self.redis else self.first:
                         part.look_after()
@@ -124,12 +125,19 @@ class Supervisor:
             finally:
                 self._stop_all(bell)
 
-    def _start_redis(self) -> None:
+    def _start_redis(self, bell: int) -> None:
+        """Return when Redis answers, or when we are told to stop. Raises PolicyViolation when it does not come up."""
         if self.redis is None:
             readiness.wait_for_redis(self.settings)
             return
-        self.redis.start()
-        readiness.wait_for_redis(self.settings)
+        deadline = clock.monotonic() + REDIS_START_SECONDS
+        self.redis.look_after()
+        while not self._stops and not redis_server.is_answering(self.settings):
+            if clock.monotonic() > deadline:
+                readiness.wait_for_redis(self.settings, 0)
+            select.select([bell], [], [], 0.05)
+            _empty(bell)
+            self.redis.look_after()
 
     def _stop_all(self, bell: int) -> None:
         """Workers and clock first, then the pages, Redis last; whoever does not end in time is ended."""

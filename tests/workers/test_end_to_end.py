@@ -22,6 +22,7 @@ from rules_engine.models import (
     Request,
     RequestStatus,
     WorkItem,
+    WorkKind,
 )
 from rules_engine.services import audit, heartbeats, intake
 from rules_engine.services.incoming import RequestIn
@@ -95,7 +96,7 @@ def let_time_pass(there: Installation, request_id: int, minutes: int) -> None:
     micros = int(timedelta(minutes=minutes) / timedelta(microseconds=1))
     with db.transaction(there.sessions) as session:
         session.execute(
-            text("UPDATE work_items SET wake_at = wake_at - :micros WHERE subject_id = :id"),
+            text("UPDATE work_items SET wake_at = wake_at - :micros WHERE kind = 'request' AND subject_id = :id"),
             {"micros": micros, "id": request_id},
         )
         for table, key in (("requests", "id"), ("assignments", "request_id")):
@@ -122,7 +123,9 @@ def test_a_request_is_assigned_within_seconds_and_acted_on_when_nobody_answers(
     assert request.answer_due_at - request.assigned_at == timedelta(minutes=30)
 
     with there.sessions() as session:
-        wake_at = session.scalar(select(WorkItem.wake_at).where(WorkItem.subject_id == request_id))
+        wake_at = session.scalar(
+            select(WorkItem.wake_at).where(WorkItem.kind == WorkKind.REQUEST, WorkItem.subject_id == request_id)
+        )
     assert wake_at == request.answer_due_at, "it sleeps until the next instant at which a rule can act"
 
     let_time_pass(there, request_id, 31)
@@ -131,7 +134,7 @@ def test_a_request_is_assigned_within_seconds_and_acted_on_when_nobody_answers(
     assert answered_to.startswith("manager")
     assert any("Срок ответа прошёл" in message.get_content() + message["Subject"] for message in box.received)
     with there.sessions() as session:
-        assert session.scalars(select(Firing.rule)).all() == ["missed"]
+        assert session.scalars(select(Firing.rule).where(Firing.rule != "otherwise")).all() == ["missed"]
         assert session.scalars(select(Assignment.is_late)).all() == [True]
         states = session.scalars(select(OutboxMessage.state).where(OutboxMessage.channel == "email"))
         assert set(states) == {OutboxState.SENT}

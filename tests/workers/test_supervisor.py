@@ -40,17 +40,21 @@ def starts(name: str, folder: Path) -> list[int]:
 def run_until(supervisor: Supervisor, condition: Callable[[], object], how: signal.Signals = signal.SIGTERM) -> int:
     """Run a supervisor here until `condition` holds, then send this process the signal; return its exit code."""
 
+    ended = threading.Event()
+
     def watch() -> None:
         try:
-            wait_until(condition)
+            wait_until(lambda: ended.is_set() or condition())
         finally:
-            os.kill(os.getpid(), how)
+            if not ended.is_set():
+                os.kill(os.getpid(), how)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
         return supervisor.run()
     finally:
+        ended.set()
         watcher.join()
 
 
@@ -95,7 +99,7 @@ def test_redis_killed_comes_back(settings: Settings, folder: Path) -> None:
 
     def came_back() -> bool:
         process = supervisor.redis and supervisor.redis.process
-        if process is None or not redis_server.is_answering(settings):
+        if process is None or not starts("one", folder) or not redis_server.is_answering(settings):
             return False
         if not first:
             first.append(process.pid)
