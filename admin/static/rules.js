@@ -13,8 +13,9 @@
   document.addEventListener("change", (event) => {
     const input = event.target;
     if (!input.form) return;
-    if (input.matches("[data-refreshes]")) input.form.requestSubmit(input.form.querySelector("[data-refresh]"));
-    if (input.matches("[data-sends]")) input.form.requestSubmit(input.form.querySelector('button[name="do"]'));
+    // A click, not requestSubmit: htmx sends the button that was clicked.
+    if (input.matches("[data-refreshes]")) input.form.querySelector("[data-refresh]").click();
+    if (input.matches("[data-sends]")) input.form.querySelector('button[name="do"]').click();
   });
 
   // A refused form comes back with its reasons: it is shown like any other answer.
@@ -30,6 +31,12 @@
     if (said && live) live.textContent = said.textContent;
     const wrong = document.querySelector('#open-form [aria-invalid="true"]');
     if (wrong && !document.activeElement.closest("#open-form")) wrong.focus();
+    // Where the pressed button is gone, one goes on at the rule that it changed.
+    if (document.activeElement !== document.body || !said || !said.dataset.rule) return;
+    const open = document.getElementById(`open-${said.dataset.rule}`);
+    if (!open) return;
+    open.focus({ preventScroll: true });
+    if (open.getBoundingClientRect().top < 0) open.scrollIntoView({ block: "start" });
   });
 
   document.addEventListener("keydown", (event) => {

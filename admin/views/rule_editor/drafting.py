@@ -49,7 +49,8 @@ def draft(decision: str) -> ResponseReturnValue:
     if row is None:
         return redirect(url_for("rules.read", decision=decision))
     place = Place(request.args.get("edit", ""), request.args.get("at", ""))
-    return _draft_page(here, row, place, said=session.pop(_SAID, ""))
+    said, rule = session.pop(_SAID, ("", ""))
+    return _draft_page(here, row, place, said=said, touched=rule)
 
 
 @blueprint.post("/<decision>/draft/change")
@@ -82,7 +83,7 @@ def change(decision: str) -> ResponseReturnValue:
     here.session.commit()
     if form.get("do") in CASES:
         return redirect(url_for("rules.cases", decision=decision))
-    session[_SAID] = wanted.said
+    session[_SAID] = (wanted.said, wanted.place.rule or form.get("rule", ""))
     place = wanted.place
     if wanted.stays and not _complaints_at(here, row, place):
         place = Place(place.rule)
@@ -192,7 +193,14 @@ def discard(decision: str) -> ResponseReturnValue:
 
 
 def _draft_page(
-    here: Room, row: RulesetDraft, place: Place, kept: Kept | None = None, *, said: str = "", refused: str = ""
+    here: Room,
+    row: RulesetDraft,
+    place: Place,
+    kept: Kept | None = None,
+    *,
+    said: str = "",
+    touched: str = "",
+    refused: str = "",
 ) -> str:
     kept = kept or Kept()
     found = _complaints(here, row)
@@ -212,6 +220,7 @@ def _draft_page(
         order_seen=fingerprint(row.body, ORDER),
         rules_count=len(rule_ids(row.body)),
         said=said,
+        touched=touched,
         refused=refused,
         **panel(here, rulebook.in_force_at(here.session, here.decision, here.now).body, row.body),
     )

@@ -11,9 +11,9 @@ from admin.base import db_session, request_now, shell
 from admin.language import language
 from admin.views.rule_editor.actions import Actions
 from admin.views.rule_editor.conditions import Conditions
-from admin.views.rule_editor.sentences import Part, Speaker
+from admin.views.rule_editor.sentences import Part, Speaker, marked
 from admin.views.rule_editor.typed import Reader
-from admin.views.rule_editor.wording import _
+from admin.views.rule_editor.wording import _, capital
 from rules_engine.language.kinds import Decision, Words
 from rules_engine.services import rulebook
 from rules_engine.services.editing_body import Body
@@ -74,7 +74,9 @@ def _told(here: Room, change: Change) -> Told:
     line = change.headline(here.lang)
     before = here.speaker.rule(change.old) if change.old else ()
     after = here.speaker.rule(change.new) if change.new else ()
-    return Told(change.kind, line[:1].upper() + line[1:], before, after)
+    if before and after:
+        before, after = marked(before, after), marked(after, before)
+    return Told(change.kind, capital(line), before, after)
 
 
 def title_text(body: Body, lang: str) -> str:

@@ -1,7 +1,8 @@
 """A rule as a sentence with chips, also while it is unfinished: what cannot be said yet is a chip that says so."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,8 @@ class Part:
     kind: Kind
     text: str
     at: str = ""
+    is_new: bool = False
+    """In a comparison: the other side does not say it."""
 
 
 class Speaker:
@@ -138,3 +141,10 @@ def _node(path: str) -> str:
     """Return the pointer of the condition or action to which a piece belongs: of a parameter, its action."""
     head, _slash, last = path.rpartition("/")
     return path if last.isdecimal() else head
+
+
+def marked(parts: tuple[Part, ...], other: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return a sentence with the pieces marked that the other sentence does not have in this order."""
+    matcher = SequenceMatcher(None, [part.text for part in other], [part.text for part in parts], autojunk=False)
+    kept = {place for block in matcher.get_matching_blocks() for place in range(block.b, block.b + block.size)}
+    return tuple(replace(part, is_new=place not in kept) for place, part in enumerate(parts))
