@@ -7,16 +7,19 @@ with the same key.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from rules_engine.db import is_sqlite, settings_of
 from rules_engine.errors import DeliveryError
 from rules_engine.models import Incident, OutboxMessage, OutboxState, User, WorkKind
 from rules_engine.services import work
+from rules_engine.services.reference import reference
 
 PAGE = "page"
 """The list of messages on the person's own page: delivered as soon as it is committed."""
@@ -67,40 +70,44 @@ def notify(
     a grid of so many minutes from local midnight, where all messages of one person with the same grid go out as one.
     Without settings for mail a mail is kept in the outbox page; in a replay nothing is delivered at all.
     """
-    wanted = tuple(dict.fromkeys(user_ids))
-    if not wanted:
-        return 0
-    people = session.execute(
-        select(User.id, User.email, User.locale).where(User.id.in_(wanted), User.is_active).order_by(User.id)
-    ).all()
+    known = reference(session).users
+    people = [known[user_id] for user_id in dict.fromkeys(user_ids) if user_id in known and known[user_id].is_active]
     not_before = next_of_grid(now, digest_minutes, session) if digest_minutes else now
-    common = {
-        "link": link,
-        "created_at": now,
-        "not_before": not_before,
-        "digest_key": f"every-{digest_minutes}" if digest_minutes else None,
-        "attempts": 0,
-    }
     rows: list[dict[str, Any]] = []
-    for user_id, email, locale in people:
-        text = {"subject": words_in(subject, locale), "body": words_in(body, locale), "user_id": user_id, **common}
-        if channels is None or PAGE in channels:
-            rows.append({**text, "key": f"{key}:{user_id}:{PAGE}", "channel": PAGE, "address": ""})
-        if email and (channels is None or EMAIL in channels):
-            rows.append({**text, "key": f"{key}:{user_id}:{EMAIL}", "channel": EMAIL, "address": email})
-    for row in rows:
-        row["state"] = _first_state(session, row["channel"])
-        row["sent_at"] = not_before if row["state"] == OutboxState.SENT else None
-    if not rows:
-        return 0
-    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
-    written = session.execute(
-        insert(_TABLE).on_conflict_do_nothing(index_elements=["key"]).returning(_TABLE.c.id, _TABLE.c.state), rows
-    ).all()
-    for message_id, state in written:
-        if state == OutboxState.PENDING:
+    for user in people:
+        common = {
+            "user_id": user.id,
+            "subject": words_in(subject, user.locale),
+            "body": words_in(body, user.locale),
+            "link": link,
+            "created_at": now,
+            "not_before": not_before,
+            "digest_key": f"every-{digest_minutes}" if digest_minutes else None,
+        }
+        addresses = {PAGE: "", **({EMAIL: user.email} if user.email else {})}
+        for channel, address in addresses.items():
+            if channels is None or channel in channels:
+                state = _first_state(session, channel)
+                sent_at = not_before if state is OutboxState.SENT else None
+                own = {"key": f"{key}:{user.id}:{channel}", "channel": channel, "address": address}
+                rows.append({**common, **own, "state": state, "sent_at": sent_at})
+    written = [_write(session, row) for row in rows]
+    for message_id, row in zip(written, rows, strict=True):
+        if message_id is not None and row["state"] is OutboxState.PENDING:
             work.ask(session, WorkKind.OUTBOX, message_id, not_before)
-    return len(written)
+    return sum(message_id is not None for message_id in written)
+
+
+def _write(session: Session, row: dict[str, Any]) -> int | None:
+    """Return the id of a new message, None where its key is there already."""
+    found: int | None = session.connection().scalar(_writing(is_sqlite(session)), row)
+    return found
+
+
+@lru_cache(maxsize=2)
+def _writing(for_sqlite: bool) -> ReturningInsert[Any]:
+    insert = (sqlite.insert if for_sqlite else postgresql.insert)(_TABLE)
+    return insert.on_conflict_do_nothing(index_elements=["key"]).returning(_TABLE.c.id)
 
 
 def _first_state(session: Session, channel: str) -> OutboxState:

@@ -11,12 +11,15 @@ other on PostgreSQL.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     CursorResult,
+    Insert,
+    Table,
     bindparam,
     case,
     delete,
@@ -42,7 +45,8 @@ MAX_BACKOFF_SECONDS = 60
 BATCH = 1000
 """Ids in one statement: SQLite bears no more than 32,766 parameters, and locks are taken in small steps."""
 
-_ITEMS = WorkItem.__table__.c
+_TABLE = cast(Table, WorkItem.__table__)
+_ITEMS = _TABLE.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +69,17 @@ def ask(session: Session, kind: WorkKind, subject_id: int, wake_at: datetime, *,
 
     With `replace` the present wish is forgotten. A quarantined item stays where it is.
     """
-    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
-    statement = insert(WorkItem).values(kind=kind, subject_id=subject_id, wake_at=wake_at, epoch=0, attempts=0)
-    new = statement.excluded.wake_at
-    kept = WorkItem.wake_at
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[WorkItem.kind, WorkItem.subject_id],
-            set_={"wake_at": new if replace else case((or_(kept.is_(None), kept > new), new), else_=kept)},
-        )
+    values = {"kind": kind, "subject_id": subject_id, "wake_at": wake_at, "epoch": 0, "attempts": 0}
+    session.connection().execute(_asking(is_sqlite(session), replace), values)
+
+
+@lru_cache(maxsize=4)
+def _asking(for_sqlite: bool, replace: bool) -> Insert:
+    statement = (sqlite.insert if for_sqlite else postgresql.insert)(_TABLE)
+    new, kept = statement.excluded.wake_at, _ITEMS.wake_at
+    earlier = case((or_(kept.is_(None), kept > new), new), else_=kept)
+    return statement.on_conflict_do_update(
+        index_elements=["kind", "subject_id"], set_={"wake_at": new if replace else earlier}
     )
 
 
@@ -166,20 +172,20 @@ _RETURNED = (WorkItem.id, WorkItem.kind, WorkItem.subject_id, WorkItem.wake_at, 
 
 def first_due(session: Session, before: datetime) -> Claim | None:
     """Return the request that wants to be looked at first, if before `before`; for a replay, which takes no leases."""
-    row = session.execute(_FIRST_DUE, {"before": before}).one_or_none()
+    row = session.connection().execute(_FIRST_DUE, {"before": before}).one_or_none()
     if row is None:
         return None
     return Claim(row.id, row.kind, row.subject_id, row.wake_at, row.epoch, row.attempts + 1)
 
 
 _FIRST_DUE = (
-    select(*_RETURNED)
+    select(_ITEMS.id, _ITEMS.kind, _ITEMS.subject_id, _ITEMS.wake_at, _ITEMS.epoch, _ITEMS.attempts)
     .where(
-        WorkItem.wake_at < bindparam("before", type_=UtcDateTime()),
-        WorkItem.quarantined_at.is_(None),
-        WorkItem.kind != WorkKind.OUTBOX,
+        _ITEMS.wake_at < bindparam("before", type_=UtcDateTime()),
+        _ITEMS.quarantined_at.is_(None),
+        _ITEMS.kind != WorkKind.OUTBOX,
     )
-    .order_by(WorkItem.wake_at, WorkItem.id)
+    .order_by(_ITEMS.wake_at, _ITEMS.id)
     .limit(1)
 )
 
@@ -207,12 +213,14 @@ def finish(session: Session, claim: Claim, now: datetime, wake_at: datetime | No
     """
     if wake_at is not None and wake_at <= now:
         raise ValueError(f"{claim.kind} {claim.subject_id} wants to wake at {wake_at}, not after {now}")
-    session.execute(
-        update(WorkItem)
-        .where(WorkItem.id == claim.item_id)
-        .values(wake_at=wake_at, lease_until=None, attempts=0, last_error=None)
-        .execution_options(synchronize_session=False)
-    )
+    session.connection().execute(_FINISHING, {"item": claim.item_id, "wake": wake_at})
+
+
+_FINISHING = (
+    update(_TABLE)
+    .where(_ITEMS.id == bindparam("item"))
+    .values(wake_at=bindparam("wake"), lease_until=None, attempts=0, last_error=None)
+)
 
 
 def drop(session: Session, claim: Claim) -> None:
