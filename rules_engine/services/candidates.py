@@ -127,6 +127,18 @@ class Entitlements:
         return manager.weight * _worked(manager.presence, self._month_start, self._now)
 
 
+def entitlement_at(manager: ManagerRef, start: datetime, end: datetime, now: datetime) -> Fraction:
+    """Return weight × working minutes of the month `[start, end)`: all of it once it is over, else to date.
+
+    0 for who was not there at all, and for a month that has not begun.
+    """
+    if now < start:
+        return Fraction(0)
+    if now >= end:
+        return manager.weight * manager.presence.elapsed(start, end)
+    return manager.weight * _worked(manager.presence, start, now)
+
+
 @dataclass(frozen=True, slots=True)
 class _Worked:
     """The minutes that hold for every question asked during `[since, until)`."""

@@ -275,7 +275,10 @@ def _hand_outcome(chosen: ManagerRef, roster: Roster) -> AssignmentOutcome:
     candidates = [one for one in roster.candidates.values() if one.is_active]
     refusals = {one.id: refused_by_nature(one, roster) for one in candidates}
     standings = [one.standing for one in candidates if refusals[one.id] is None or one.id == chosen.id]
-    shortfalls = FairShare(standings).shortfalls
+    share = FairShare(standings)
+    # He is first because a person chose him; behind him they stand as fair share would have had them.
+    order = [chosen.id, *(id_ for id_ in share.order if id_ != chosen.id)]
+    places = {id_: place for place, id_ in enumerate(order, 1)}
     verdicts = tuple(
         Verdict(
             one.id,
@@ -286,8 +289,8 @@ def _hand_outcome(chosen: ManagerRef, roster: Roster) -> AssignmentOutcome:
             one.value_minor,
             one.entitlement,
             one.open_requests,
-            shortfalls.get(one.id),
-            1 if one.id == chosen.id else None,
+            share.shortfalls.get(one.id),
+            places.get(one.id),
         )
         for one in candidates
     )

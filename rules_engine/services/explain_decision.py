@@ -1,0 +1,213 @@
+"""One stored decision in words, as far as the reader may see it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from rules_engine.decisions.assignment_words import candidate_words, explain_assignment, pool_name, reason_words
+from rules_engine.decisions.escalation_words import explain_escalation
+from rules_engine.decisions.field_words import condition_words, value_words
+from rules_engine.language.model import OTHERWISE, Ruleset
+from rules_engine.language.ruleset import parse
+from rules_engine.language.sentence import otherwise_spans, plain, rule_text
+from rules_engine.language.vocabulary import FIELDS
+from rules_engine.models import Decision, RulesetVersion
+from rules_engine.services.reassignment import BY_HAND
+from rules_engine.services.reference import Reference
+from rules_engine.services.rulebook import StoredReferences
+
+MONEY_FIELDS: Final = frozenset({"request.amount", "request.expected_value"})
+"""What a request is worth."""
+_HIDDEN: Final = {"ru": "скрыто до первого ответа", "en": "hidden until the first answer"}
+_OTHERWISE: Final = {"ru": "Остальные", "en": "Otherwise"}
+_PRUNED: Final = {
+    "ru": "Подробности этого решения уже не хранятся.",
+    "en": "The details of this decision are no longer kept.",
+}
+
+
+@dataclass(slots=True)
+class Reader:
+    """Who reads: `login` of a sales manager, None for whoever may see everything. `names` are those of today."""
+
+    session: Session
+    picture: Reference
+    names: StoredReferences
+    lang: str
+    login: str | None = None
+    sees_amounts: bool = True
+    _rulesets: dict[int, Ruleset] = field(default_factory=dict)
+
+    def ruleset(self, version_id: int) -> tuple[int, Ruleset]:
+        """Return number and body of a published version."""
+        version = self.session.get_one(RulesetVersion, version_id)
+        if version_id not in self._rulesets:
+            self._rulesets[version_id] = parse(version.body)
+        return version.number, self._rulesets[version_id]
+
+    def hides(self, key: str) -> bool:
+        return key in MONEY_FIELDS and not self.sees_amounts
+
+
+def describe(row: Decision, detail: Mapping[str, Any] | None, reader: Reader) -> dict[str, Any]:
+    """Return a decision as a document: what was decided in sentences, rules, facts, and every candidate.
+
+    `version` is None where a person decided. Without its details (`detail` None) the rules that fired remain.
+    """
+    number: int | None = None
+    ruleset: Ruleset | None = None
+    if row.version_id is not None:
+        number, ruleset = reader.ruleset(row.version_id)
+    detail = _shown(detail, reader) if detail is not None else None
+    outcome = detail.get("outcome") if detail else None
+    candidates = [_candidate(one, reader) for one in _deciding(outcome)] if outcome else []
+    return {
+        "id": row.id,
+        "decision": row.decision,
+        "at": row.at.isoformat(),
+        "mode": row.mode,
+        "engine": row.engine,
+        "actor": row.actor,
+        "version": number,
+        "manager": reader.picture.login_of(row.chosen_manager_id),
+        "sentences": list(_sentences(row, detail, reader)),
+        "fired": [_rule(ruleset, rule, reader) for rule in row.fired] if ruleset else [],
+        "rules": [_traced(ruleset, item, reader) for item in (detail or {}).get("rules") or ()] if ruleset else [],
+        "facts": [_fact(key, value, reader) for key, value in sorted(((detail or {}).get("facts") or {}).items())],
+        "candidates": candidates,
+        "attempts": [_attempt(item, reader) for item in _attempts(outcome)],
+        "effects": list(row.effects),
+        "is_pruned": detail is None,
+    }
+
+
+def _sentences(row: Decision, detail: Mapping[str, Any] | None, reader: Reader) -> Iterator[str]:
+    if detail is None:
+        yield _PRUNED[reader.lang]
+        return
+    outcome = detail["outcome"]
+    if "firings" in outcome:
+        yield from explain_escalation(outcome, reader.lang, reader.names)
+    elif outcome["rule"] == BY_HAND:
+        yield from _by_hand(row, detail, reader)
+    else:
+        yield from explain_assignment(outcome, reader.lang, reader.login, reader.names)
+
+
+def _by_hand(row: Decision, detail: Mapping[str, Any], reader: Reader) -> Iterator[str]:
+    chosen = reader.picture.managers.get(row.chosen_manager_id or 0)
+    name = chosen.name if chosen else "—"
+    who = next((user.name for user in reader.picture.users.values() if user.login == row.actor), row.actor)
+    if reader.lang == "ru":
+        yield f"Заявку получает: {name}. Решение принял человек: {who}."
+        yield f"Причина: {detail['reason']}"
+    else:
+        yield f"The request goes to: {name}. Decided by a person: {who}."
+        yield f"Reason: {detail['reason']}"
+
+
+def _rule(ruleset: Ruleset, rule_id: str, reader: Reader) -> dict[str, Any]:
+    """Return a rule by its title and its sentence, as it was published."""
+    if rule_id == OTHERWISE:
+        sentence = plain(otherwise_spans(ruleset, reader.lang, names=reader.names))
+        return {"id": rule_id, "title": _OTHERWISE[reader.lang], "sentence": sentence, "note": ""}
+    rule = ruleset.rule(rule_id)
+    if rule is None:
+        return {"id": rule_id, "title": rule_id, "sentence": "", "note": ""}
+    return {
+        "id": rule_id,
+        "title": rule.title.text(reader.lang),
+        "sentence": rule_text(ruleset, rule, reader.lang, names=reader.names),
+        "note": rule.note,
+    }
+
+
+def _traced(ruleset: Ruleset, item: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
+    """Return what became of one rule, with its first failing condition in words."""
+    failed = item["first_failed"]
+    words = None
+    if failed is not None:
+        words = condition_words(
+            failed["field"],
+            failed["op"],
+            failed["value"],
+            failed["seen"],
+            reader.lang,
+            unwanted=failed["unwanted"],
+            names=reader.names,
+        )
+        if reader.hides(failed["field"]):
+            words = f"{FIELDS[failed['field']].chip.text(reader.lang)}: {_HIDDEN[reader.lang]}"
+            failed = {**failed, "seen": None}
+    return {**_rule(ruleset, item["id"], reader), **item, "first_failed": failed, "why_not": words}
+
+
+def _fact(key: str, value: object, reader: Reader) -> dict[str, Any]:
+    declared = FIELDS.get(key)
+    if declared is None:
+        return {"field": key, "label": key, "value": value, "words": str(value)}
+    label = declared.label.text(reader.lang)
+    if reader.hides(key):
+        return {"field": key, "label": label, "value": None, "words": _HIDDEN[reader.lang]}
+    return {
+        "field": key,
+        "label": label,
+        "value": value,
+        "words": value_words(key, value, reader.lang, names=reader.names),
+    }
+
+
+def _attempt(attempt: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
+    return {
+        "rule": attempt["rule"],
+        "pool": attempt["pool"],
+        "argument": attempt["argument"],
+        "pool_words": pool_name(attempt, reader.lang, reader.names),
+        "strategy": attempt["strategy"],
+        "candidates": [_candidate(one, reader) for one in attempt["candidates"]],
+    }
+
+
+def _candidate(one: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
+    """Return a candidate with his ledger at that moment; what others received in money a manager is not shown.
+
+    His own neither while amounts are hidden: the difference of two sums would be the amount.
+    """
+    sees_money = reader.login is None or (reader.login == one["login"] and reader.sees_amounts)
+    return {
+        **one,
+        "value": one["value"] if sees_money else None,
+        "reason": one["reason"]["code"] if one["reason"] else None,
+        "reason_words": reason_words(one["reason"], reader.lang) if one["reason"] else None,
+        "words": candidate_words(one, reader.lang),
+    }
+
+
+def _attempts(outcome: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """Return every pool that was tried, in order."""
+    if outcome is None:
+        return []
+    if "firings" not in outcome:
+        return list(outcome["attempts"])
+    tried = [attempt for item in outcome["passed_over"] for attempt in item["attempts"]]
+    return [*tried, *(outcome["transfer"]["attempts"] if outcome["transfer"] else ())]
+
+
+def _deciding(outcome: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the candidates of the last pool that was tried, which is the one that decided if any did."""
+    attempts = _attempts(outcome)
+    return list(attempts[-1]["candidates"]) if attempts else []
+
+
+def _shown(detail: Mapping[str, Any], reader: Reader) -> Mapping[str, Any]:
+    """Return the detail without what firings saw of the amount, where the reader may not see it."""
+    outcome = detail["outcome"]
+    if reader.sees_amounts or "firings" not in outcome:
+        return detail
+    firings = [
+        {**firing, "seen": [item for item in firing["seen"] if item["field"] not in MONEY_FIELDS]}
+        for firing in outcome["firings"]
+    ]
+    return {**detail, "outcome": {**outcome, "firings": firings}}
