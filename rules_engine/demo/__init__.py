@@ -106,7 +106,7 @@ def _absences(session: Session, settings: Settings, random: Random, from_at: dat
 def document(request: InventedRequest) -> dict[str, Any]:
     """Return an invented request as the interface takes it."""
     if request.client is None:
-        client: dict[str, Any] = {"name": f"Новый клиент {request.external_id[2:]}"}
+        client: dict[str, Any] = {"name": request.name, "phone": request.phone}
     else:
         client = {"source": "1c", "external_id": f"K-{request.client + 1:05d}"}
     body = {

@@ -38,7 +38,7 @@ REGIONS = (
     ("Новосибирская область", "383", 8), ("Татарстан", "843", 8), ("Самарская область", "846", 6),
     ("Краснодарский край", "861", 8), ("Казахстан", "701", 5), ("Пермский край", "342", 4),
 )  # fmt: skip
-SERVICES = (("hosting", 30), ("site", 22), ("support", 20), ("advertising", 16), ("design", 8), ("domains", 4))
+SERVICES = (("хостинг", 30), ("сайт", 22), ("поддержка", 20), ("реклама", 16), ("дизайн", 8), ("домены", 4))
 
 _LATIN = dict(
     zip(
@@ -63,7 +63,8 @@ def _latin(name: str) -> str:
     return "".join(_LATIN.get(letter, letter) for letter in name.lower())
 
 
-def _firm(random: Random, number: int) -> str:
+def firm_name(random: Random, number: int) -> str:
+    """Return the name of an invented firm or sole trader."""
     word, end = random.choice(_FIRM_WORDS), random.choice(_FIRM_ENDS)
     if random.random() < 0.2:
         return f"ИП {random.choice(_SURNAMES)} {random.choice('АБВГДЕИКЛМНОПРСТ')}. {random.choice('АВДИМНПС')}."
@@ -133,7 +134,7 @@ def found_clients(session: Session, *, count: int, random: Random, now: datetime
         # The exchange 000 is never given out, so that nobody's telephone rings.
         phone = f"+7{code}000{number % 10_000:04d}"
         client = Client(
-            source="1c", external_id=f"K-{number + 1:05d}", name=_firm(random, number), region=region,
+            source="1c", external_id=f"K-{number + 1:05d}", name=firm_name(random, number), region=region,
             inn=f"{random.randrange(10**9):010d}" if random.random() < 0.9 else None, created_at=now,
             owner_id=random.choice(owners) if random.random() < 0.66 else None,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 from zoneinfo import ZoneInfo
 
-from rules_engine.demo.company import REGIONS, SERVICES
+from rules_engine.demo.company import REGIONS, SERVICES, firm_name
 
 MONTHS = (0.82, 0.92, 1.05, 1.04, 0.94, 0.93, 0.86, 0.90, 1.08, 1.15, 1.16, 1.15)
 """Requests of a month against the mean one, January first."""
@@ -20,23 +20,28 @@ HOURS = (
 )  # fmt: skip
 CHANNELS = (("web", 52), ("phone", 22), ("chat", 16), ("email", 10))
 TEXTS = {
-    "hosting": "Нужен хостинг для интернет-магазина, переезд с другой площадки.",
-    "site": "Хотим обновить сайт компании, примерно двадцать страниц.",
-    "support": "Нужна поддержка сайта: правки, резервные копии, ответы в течение дня.",
-    "advertising": "Посчитайте рекламу в поиске на квартал.",
-    "design": "Нужны логотип и оформление презентации.",
-    "domains": "Продлить домены и перенести к вам почту.",
+    "хостинг": "Нужен хостинг для интернет-магазина, переезд с другой площадки.",
+    "сайт": "Хотим обновить сайт компании, примерно двадцать страниц.",
+    "поддержка": "Нужна поддержка сайта: правки, резервные копии, ответы в течение дня.",
+    "реклама": "Посчитайте рекламу в поиске на квартал.",
+    "дизайн": "Нужны логотип и оформление презентации.",
+    "домены": "Продлить домены и перенести к вам почту.",
 }
-_MEDIAN_RUBLES = {"hosting": 9, "site": 60, "support": 18, "advertising": 40, "design": 25, "domains": 3}
+_MEDIAN_RUBLES = {"хостинг": 9, "сайт": 60, "поддержка": 18, "реклама": 40, "дизайн": 25, "домены": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class InventedRequest:
-    """One request before anybody has seen it. `client` is the place in the list of clients; None: a new client."""
+    """One request before anybody has seen it.
+
+    `client` is the place in the list of clients; None: a new one, who leaves a name and a phone.
+    """
 
     external_id: str
     received_at: datetime
     client: int | None
+    name: str
+    phone: str
     service: str
     channel: str
     region: str
@@ -85,13 +90,17 @@ def invent_one(external_id: str, instant: datetime, clients: int, random: Random
     if random.random() < 0.9:
         rubles = _MEDIAN_RUBLES[service] * 1000 * math.exp(random.gauss(0, 0.9))
         amount = Decimal(rubles).quantize(Decimal(100), ROUND_HALF_UP).quantize(Decimal("0.01"))
+    region, code, _ = random.choices(REGIONS, [share for *_, share in REGIONS])[0]
     return InventedRequest(
         external_id=external_id,
         received_at=instant,
         client=random.randrange(clients) if random.random() < 0.45 else None,
+        name=firm_name(random, random.randrange(1000)),
+        # As for the known clients: the exchange 000 is never given out. Theirs end below 1000, these above.
+        phone=f"+7{code}000{random.randrange(1000, 10_000)}",
         service=service,
         channel=random.choices([name for name, _ in CHANNELS], [share for _, share in CHANNELS])[0],
-        region=random.choices([name for name, *_ in REGIONS], [share for *_, share in REGIONS])[0],
+        region=region,
         amount=amount,
         language="ru" if random.random() < 0.97 else "kk",
         text=TEXTS[service],
