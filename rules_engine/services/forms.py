@@ -9,13 +9,14 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
@@ -156,18 +157,21 @@ class Form(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _empty_is_absent(cls, document: Any) -> Any:
-        """Return the document with each empty optional field at its default; it still counts as given."""
+    def _empty_is_absent(cls, document: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Return the form with each empty optional field at its default; the field still counts as given."""
         if not isinstance(document, dict):
-            return document
-        cleaned = dict(document)
-        for key, value in document.items():
-            field = cls.model_fields.get(key) if isinstance(key, str) else None
-            if field is not None and not field.is_required() and (value is None or value == ""):
-                cleaned[key] = field.get_default(call_default_factory=True)
-        return cleaned
+            return handler(document)
+        empty = {key for key, value in document.items() if (value is None or value == "") and cls._is_optional(key)}
+        form = handler({key: value for key, value in document.items() if key not in empty})
+        form.model_fields_set.update(empty)
+        return form
+
+    @classmethod
+    def _is_optional(cls, key: object) -> bool:
+        field = cls.model_fields.get(key) if isinstance(key, str) else None
+        return field is not None and not field.is_required()
 
 
 AnyForm = TypeVar("AnyForm", bound=Form)

@@ -73,9 +73,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256))
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\x00"
 
 
-@pytest.mark.parametrize(
-    "data", [PNG, PDF, b"\x7fELF" + b"\x00" * 90, b"id,name\n\x00,1", b"PK\x03\x04garbage"]
-)
+@pytest.mark.parametrize("data", [PNG, PDF, b"\x7fELF" + b"\x00" * 90, b"id,name\n\x00,1", b"PK\x03\x04garbage"])
 def test_a_file_of_another_kind_is_no_table(tmp_path: Path, data: bytes) -> None:
     assert "is not a table" in refusal(write(tmp_path, "requests.csv", data))
 
