@@ -2,31 +2,18 @@
 
 import sys
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Any
 
 import click
 
 from rules_engine import clock
+from rules_engine.cli.instants import instant
 from rules_engine.cli.output import json_option, open_sessions, print_json
 from rules_engine.services import agenda
 from rules_engine.services import replay as replays
 from rules_engine.services.agenda import Totals
 from rules_engine.settings import Settings
-
-
-def instant(text: str) -> datetime:
-    """Return an ISO instant; without an offset, and for a bare date, of the business zone."""
-    try:
-        moment = datetime.combine(date.fromisoformat(text), time())
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise click.BadParameter(
-                f"{text!r} is neither an instant such as 2026-10-05T11:20:00+03:00 nor a date"
-            ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=Settings.from_env().zone)
 
 
 @click.command("run-due")

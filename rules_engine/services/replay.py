@@ -159,7 +159,7 @@ def _batch(session: Session, replay_id: int, handlers: Mapping[str, Handler], to
             break
     _mark_handed(session, handed)
     _store(row, row.until_at if is_finished else now, totals, is_finished)
-    return is_finished, now
+    return is_finished, row.clock_at
 
 
 def _waiting(session: Session, row: Replay) -> deque[Row[Any]]:
