@@ -5,13 +5,15 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from sqlalchemy import Engine, event
 from werkzeug.exceptions import HTTPException
 
-from admin import labels, language, menu, security
+from admin import api, labels, language, menu, security
 from admin.base import Shell, close_session
 from admin.views import (
     clients,
@@ -45,6 +47,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     engine = db.make_engine(settings.database_url)
+    _ignore_case(engine)
     app.extensions["pravila"] = Shell(
         settings=settings,
         engine=engine,
@@ -75,7 +78,21 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     journal.add_views(reference_data)
     outbox.add_views(reference_data)
     clients.add_views(reference_data)
+    api.init_app(app)
     return app
+
+
+def _ignore_case(engine: Engine) -> None:
+    """Let a search find «ромашка» for «РОМАШКА» on SQLite too, whose own `lower` knows ASCII only."""
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def on_connect(connection: Any, _record: object) -> None:
+            connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _serve_htmx(app: Flask) -> None:

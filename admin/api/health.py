@@ -1,0 +1,157 @@
+"""Whether this process lives, whether the installation can work, and its figures for Prometheus."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import redis
+from flask import Blueprint, Response, current_app
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from admin.base import Shell, shell
+from rules_engine import clock
+from rules_engine.models import (
+    OPEN_STATUSES,
+    Incident,
+    OutboxMessage,
+    OutboxState,
+    Request,
+    WorkItem,
+)
+from rules_engine.services import heartbeats
+
+LATE: Final = timedelta(minutes=5)
+"""Work that has been due for so long is not late but stuck."""
+_REDIS_PATIENCE: Final = 0.5
+
+blueprint: Final = Blueprint("probes", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """This process answers; nothing else is asked."""
+    return _json({"ok": True}, 200)
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Database, Redis, workers, overdue work: 200 when all is well, else 503 and which is not."""
+    checks = [_database(shell()), _redis(shell().settings.effective_redis_url)]
+    if checks[0]["ok"]:
+        with shell().reading_sessions() as session:
+            checks += [_workers(session, clock.now()), _work(session, shell().now())]
+    ok = all(check["ok"] for check in checks)
+    return _json({"ok": ok, "checks": checks}, 200 if ok else 503)
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """The figures, counted from indices at each call."""
+    registry: CollectorRegistry = current_app.extensions["pravila_metrics"]
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def make_registry(of: Shell) -> CollectorRegistry:
+    """Return a registry of its own, so that two applications in one process do not share their figures."""
+    registry = CollectorRegistry()
+    registry.register(Figures(of))
+    return registry
+
+
+class Figures(Collector):
+    """Reads the figures of an installation when they are asked for."""
+
+    def __init__(self, of: Shell) -> None:
+        self._shell = of
+
+    def describe(self) -> Iterable[Metric]:
+        # Without it registering would already ask the database.
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        with self._shell.reading_sessions() as session:
+            yield from _figures(session, self._shell.now(), clock.now())
+
+
+def _figures(session: Session, now: datetime, machine_now: datetime) -> Iterable[Metric]:
+    open_requests = GaugeMetricFamily("pravila_requests_open", "Open requests by status.", labels=["status"])
+    counts = dict.fromkeys((status.value for status in OPEN_STATUSES), 0)
+    stored = select(Request.status, func.count()).where(Request.status.in_(OPEN_STATUSES)).group_by(Request.status)
+    counts |= {status.value: number for status, number in session.execute(stored).tuples()}
+    for status, number in sorted(counts.items()):
+        open_requests.add_metric([status], number)
+    yield open_requests
+
+    due = select(func.count()).where(WorkItem.wake_at <= now, WorkItem.quarantined_at.is_(None))
+    yield _gauge("pravila_work_due", "Work items whose instant has come.", session.scalar(due) or 0)
+    first = _first_due(session)
+    behind = max(0.0, (now - first).total_seconds()) if first else 0.0
+    yield _gauge("pravila_work_behind_seconds", "How long the oldest due item has waited.", behind)
+    aside = select(func.count()).where(WorkItem.quarantined_at.is_not(None))
+    yield _gauge("pravila_work_quarantined", "Items set aside after errors.", session.scalar(aside) or 0)
+
+    outbox = GaugeMetricFamily("pravila_outbox_messages", "Messages that are not delivered.", labels=["state"])
+    for state in (OutboxState.PENDING, OutboxState.DEAD):
+        waiting = select(func.count()).where(OutboxMessage.state == state)
+        outbox.add_metric([state.value], session.scalar(waiting) or 0)
+    yield outbox
+
+    unresolved = select(func.count()).where(Incident.resolved_at.is_(None))
+    yield _gauge("pravila_incidents_open", "Incidents that nobody has closed.", session.scalar(unresolved) or 0)
+    alive = GaugeMetricFamily("pravila_processes_alive", "Processes heard of within a minute.", labels=["kind"])
+    for kind in (heartbeats.CLOCK, heartbeats.WORKER):
+        alive.add_metric([kind], len(heartbeats.living(session, kind, machine_now)))
+    yield alive
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value=value)
+
+
+def _database(of: Shell) -> dict[str, Any]:
+    try:
+        with of.reading_sessions() as session:
+            session.execute(text("SELECT 1"))
+    except SQLAlchemyError as problem:
+        return {"name": "database", "ok": False, "detail": type(problem).__name__}
+    return {"name": "database", "ok": True, "detail": "answers"}
+
+
+def _redis(url: str) -> dict[str, Any]:
+    try:
+        client = redis.Redis.from_url(
+            url, socket_connect_timeout=_REDIS_PATIENCE, socket_timeout=_REDIS_PATIENCE, retry=None
+        )
+        with client:
+            client.ping()
+    except (redis.RedisError, OSError) as problem:
+        return {"name": "redis", "ok": False, "detail": type(problem).__name__}
+    return {"name": "redis", "ok": True, "detail": "answers"}
+
+
+def _workers(session: Session, now: datetime) -> dict[str, Any]:
+    clocks = len(heartbeats.living(session, heartbeats.CLOCK, now))
+    workers = len(heartbeats.living(session, heartbeats.WORKER, now))
+    return {"name": "workers", "ok": clocks > 0 and workers > 0, "detail": f"clocks {clocks}, workers {workers}"}
+
+
+def _work(session: Session, now: datetime) -> dict[str, Any]:
+    first = _first_due(session)
+    is_stuck = first is not None and first < now - LATE
+    detail = f"waiting since {first.isoformat()}" if first is not None and is_stuck else "none"
+    return {"name": "overdue work", "ok": not is_stuck, "detail": detail}
+
+
+def _first_due(session: Session) -> datetime | None:
+    """Return the earliest instant at which an item wants to be looked at, from the index alone."""
+    waiting = (WorkItem.wake_at.is_not(None), WorkItem.quarantined_at.is_(None))
+    return session.scalar(select(WorkItem.wake_at).where(*waiting).order_by(WorkItem.wake_at).limit(1))
+
+
+def _json(document: dict[str, Any], status: int) -> Response:
+    return Response(current_app.json.dumps(document), status, content_type="application/json")
