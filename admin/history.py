@@ -1,16 +1,16 @@
 """The history of a request in words: what happened, by whom, and where one can read why."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flask_babel import gettext as _
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from admin.labels import CONTACT_KINDS, DECISIONS, OUTCOMES, STATUSES, label
-from admin.language import language, money
+from admin.language import language, moment, money, words
 from rules_engine.models import Contact, Decision, Proof, Request, RequestEvent
 from rules_engine.services.reference import Reference, reference
 from rules_engine.services.refusal_reasons import refusal_reasons
@@ -31,12 +31,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Known:
     """What the sentences need beside the event itself."""
 
     picture: Reference
     contacts: Mapping[int, Contact]
     reasons: Mapping[str, Mapping[str, str]]
+    titles: Mapping[str, Mapping[str, str]]
+    """Of the rules that decided about this request, by id."""
     may_see_money: bool
 
     def manager(self, found: Any) -> str:
@@ -50,6 +52,14 @@ class Words:
         if login.startswith("api:"):
             return _("program %(name)s", name=login.removeprefix("api:"))
         return next((user.name for user in self.picture.users.values() if user.login == login), login)
+
+    def rule(self, rule_id: Any) -> str:
+        """Return the title of a rule in quotes, as people speak of it; nothing where no rule decided."""
+        if not rule_id or str(rule_id).startswith("~"):
+            return ""
+        if rule_id == "otherwise":
+            return _("by “otherwise”")
+        return _("by the rule “%(title)s”", title=words(self.titles.get(str(rule_id))) or rule_id)
 
     def reason(self, code: Any) -> str:
         known = self.reasons.get(str(code))
@@ -65,19 +75,37 @@ def history_of(session: Session, row: Request, *, may_see_money: bool) -> list[E
         .limit(SHOWN)
     ).all()
     contacts = session.scalars(select(Contact).where(Contact.request_id == row.id).order_by(Contact.at)).all()
-    known = Words(reference(session), {one.id: one for one in contacts}, refusal_reasons(session), may_see_money)
+    decisions = session.scalars(
+        select(Decision)
+        .where(Decision.subject_kind == "request", Decision.subject_id == row.id)
+        .order_by(Decision.id)
+        .options(joinedload(Decision.version))
+    ).all()
+    known = Known(
+        picture=reference(session),
+        contacts={one.id: one for one in contacts},
+        reasons=refusal_reasons(session),
+        titles=_titles(decisions),
+        may_see_money=may_see_money,
+    )
     entries = [entry for event in events if (entry := _entry(event, known)) is not None]
     told = {event.data.get("contact_id") for event in events if event.kind == "contact"}
     entries += [_contact_entry(one, known, "") for one in contacts if one.id not in told]
     told_decisions = {entry.decision_id for entry in entries}
-    decisions = session.scalars(
-        select(Decision).where(Decision.subject_kind == "request", Decision.subject_id == row.id)
-    )
     entries += [_decision_entry(one, known) for one in decisions if one.id not in told_decisions]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
 
-def _entry(event: RequestEvent, known: Words) -> Entry | None:
+def _titles(decisions: Sequence[Decision]) -> dict[str, Mapping[str, str]]:
+    """Return the titles of the rules of every version that decided; a later version's title wins."""
+    found: dict[str, Mapping[str, str]] = {}
+    for decision in decisions:
+        if decision.version is not None:
+            found |= {rule["id"]: rule.get("title") or {} for rule in decision.version.body.get("rules", [])}
+    return found
+
+
+def _entry(event: RequestEvent, known: Known) -> Entry | None:
     said = _SAID.get(event.kind)
     title, text = said(event.data, known) if said else (event.kind, "")
     if event.kind == "contact":
@@ -91,7 +119,7 @@ def _entry(event: RequestEvent, known: Words) -> Entry | None:
     )  # fmt: skip
 
 
-def _contact_entry(contact: Contact, known: Words, mark: str) -> Entry:
+def _contact_entry(contact: Contact, known: Known, mark: str) -> Entry:
     direction = _("outgoing") if contact.direction == "out" else _("incoming")
     parts = [label(CONTACT_KINDS, contact.kind), direction, label(OUTCOMES, contact.outcome) if contact.outcome else ""]
     proof = _("marked by hand") if contact.proof is Proof.BY_HAND else _("confirmed")
@@ -101,9 +129,9 @@ def _contact_entry(contact: Contact, known: Words, mark: str) -> Entry:
     return Entry(contact.at, title[:1].upper() + title[1:], text, by, bool(mark))
 
 
-def _decision_entry(decision: Decision, known: Words) -> Entry:
+def _decision_entry(decision: Decision, known: Known) -> Entry:
     title = _("Decided: %(what)s", what=label(DECISIONS, decision.decision))
-    fired = ", ".join(decision.fired) or _("no rule")
+    fired = ", ".join(known.rule(rule) or rule for rule in decision.fired) or _("no rule acted")
     chosen = known.manager(decision.chosen_manager_id) if decision.chosen_manager_id else ""
     text = f"{fired} → {chosen}" if chosen else fired
     return Entry(decision.at, title, text, known.actor(decision.actor), False, decision.id)
@@ -112,12 +140,12 @@ def _decision_entry(decision: Decision, known: Words) -> Entry:
 Said = tuple[str, str]
 
 
-def _received(data: Mapping[str, Any], _known: Words) -> Said:
+def _received(data: Mapping[str, Any], _known: Known) -> Said:
     source = data.get("source")
     return _("Received"), str(source) if source else ""
 
 
-def _changed(data: Mapping[str, Any], known: Words) -> Said:
+def _changed(data: Mapping[str, Any], known: Known) -> Said:
     before, after = data.get("before") or {}, data.get("after") or {}
     lines = []
     for key in sorted({*before, *after}):
@@ -137,7 +165,7 @@ def _amount(value: Any) -> Any:
     return money(value) if isinstance(value, int) else value
 
 
-def _status(data: Mapping[str, Any], known: Words) -> Said:
+def _status(data: Mapping[str, Any], known: Known) -> Said:
     title = _("Status: %(name)s", name=label(STATUSES, data.get("after")))
     reason = known.reason(data["reason"]) if data.get("reason") else ""
     if data.get("is_late"):
@@ -145,14 +173,45 @@ def _status(data: Mapping[str, Any], known: Words) -> Said:
     return title, reason
 
 
-def _postponed(data: Mapping[str, Any], _known: Words) -> Said:
+def _assigned(data: Mapping[str, Any], known: Known) -> Said:
+    title = _("Given to %(name)s", name=known.manager(data.get("manager")))
+    cause = {
+        "transfer": _("taken from another for want of an answer"),
+        "hand": _("by hand"),
+        "external": _("by another system"),
+    }.get(str(data.get("cause")), "")
+    lines = [cause, known.rule(data.get("rule"))]
+    if data.get("answer_due_at"):
+        due_at = datetime.fromisoformat(str(data["answer_due_at"]))
+        lines.append(_("answer by %(when)s", when=moment(due_at)))
+    return title, "; ".join(line for line in lines if line)
+
+
+def _taken(data: Mapping[str, Any], known: Known) -> Said:
+    title = _("Taken from %(name)s", name=known.manager(data.get("manager")))
+    return title, str(data.get("reason") or known.rule(data.get("rule")))
+
+
+def _unassigned(data: Mapping[str, Any], known: Known) -> Said:
+    return _("Nobody could take it; the head was told"), known.rule(data.get("rule"))
+
+
+def _escalated(data: Mapping[str, Any], known: Known) -> Said:
+    return _("The rules of answer times acted"), "; ".join(known.rule(rule) for rule in data.get("rules") or [])
+
+
+def _postponed(data: Mapping[str, Any], _known: Known) -> Said:
     return _("Next step postponed"), str(data.get("reason", ""))
 
 
-_SAID: dict[str, Callable[[Mapping[str, Any], Words], Said]] = {
+_SAID: dict[str, Callable[[Mapping[str, Any], Known], Said]] = {
     "received": _received,
     "changed": _changed,
     "status": _status,
+    "assigned": _assigned,
+    "taken": _taken,
+    "unassigned": _unassigned,
+    "escalated": _escalated,
     "postponed": _postponed,
 }
 _TURNS = frozenset({"received", "assigned", "taken", "status"})

@@ -118,7 +118,7 @@ def moment(instant: datetime | None) -> str:
         return str(_("tomorrow %(time)s", time=time))
     if distance == -1:
         return str(_("yesterday %(time)s", time=time))
-    return f"{day(instant, 'd MMM')}{NBSP}{time}"
+    return f"{day(instant, 'd MMM')} {time}".replace(" ", NBSP)
 
 
 def full_moment(instant: datetime) -> str:

@@ -4,6 +4,10 @@ document.addEventListener("htmx:configRequest", (event) => {
   const token = document.querySelector('meta[name="csrf-token"]');
   if (token) event.detail.headers["X-CSRFToken"] = token.content;
 });
+// On a phone the top bar scrolls: the present page must be in sight.
+for (const here of document.querySelectorAll(".top nav [aria-current]")) {
+  here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 60;
+}
 // An open menu closes on Escape and on a click beside it.
 const closeMenus = (except) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== except) menu.open = false;

@@ -1,6 +1,6 @@
 """A manager's day: the one next thing on top, then a few lines, the rest folded. A head opens anybody's list."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, abort, flash, redirect, render_template, req
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext, ngettext
+from sqlalchemy import select
 
 from admin.access import Scope
 from admin.base import commit_and_wake, db_session, request_now, shell
@@ -17,7 +18,7 @@ from admin.labels import OUTCOMES
 from admin.language import clock_time, language, minutes, moment
 from admin.security import actor, scope, viewer
 from rules_engine.errors import InputError, PravilaError
-from rules_engine.models import Manager, Task
+from rules_engine.models import Manager, Task, TaskState
 from rules_engine.services import tasks
 from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.refusal_reasons import refusal_reasons
@@ -163,9 +164,16 @@ def _refuse(whose: ManagerRef, form_of: str, problem: PravilaError) -> ResponseR
     db_session().rollback()
     path = str(problem.data.get("path", ""))
     words = str(problem.data.get(language()) or problem.message(language()))
+    if not path or form_of not in ("add", *(str(one) for one in _open_ids(whose))):
+        flash(words[:1].upper() + words[1:], "bad")  # there is no field or no line any more to say it beside
     # The reason of a refusal and of postponing are different fields of one panel.
     path = "why" if path == "reason" and "why" in request.form else path
     return _page(whose, Refused(form_of, dict(request.form), {path: words[:1].upper() + words[1:]})), 422
+
+
+def _open_ids(whose: ManagerRef) -> Sequence[int]:
+    open_ones = select(Task.id).where(Task.manager_id == whose.id, Task.state == TaskState.OPEN)
+    return db_session().scalars(open_ones).all()
 
 
 def _page(whose: ManagerRef, refused: Refused | None = None) -> str:

@@ -80,7 +80,7 @@ class TeamView(ReferenceView):
 
 
 class ManagerForm(FlaskForm):
-    name = StringField(lazy_gettext("Name"), NAME)
+    name = StringField(lazy_gettext("Full name"), NAME)
     login = StringField(lazy_gettext("Login"), CODE)
     email = StringField(lazy_gettext("Mail"), MAIL)
     phone = StringField(lazy_gettext("Phone"), [Length(max=60)])
@@ -116,7 +116,7 @@ class ManagerView(ReferenceView):
     column_searchable_list = ("user.name", "user.login")
     column_filters = (Choices(Manager.team_id, lazy_gettext("Team"), team_options),)
     column_labels = {
-        "name": lazy_gettext("Name"),
+        "name": lazy_gettext("Full name"),
         "login": lazy_gettext("Login"),
         "user.email": lazy_gettext("Mail"),
         "user.phone": lazy_gettext("Phone"),

@@ -1,5 +1,7 @@
 """Requests: the list with its filters, one request with its history, and what may be done with it."""
 
+from datetime import datetime
+from fractions import Fraction
 from typing import Any
 from uuid import uuid4
 
@@ -11,18 +13,18 @@ from sqlalchemy.orm import joinedload
 from admin import request_list
 from admin.access import Scope
 from admin.base import commit_and_wake, db_session, request_now
-from admin.explanations import may_read_why
 from admin.history import history_of
+from admin.labels import CONTACT_KINDS, DIRECTIONS, OUTCOMES
 from admin.language import language
 from admin.request_list import Filters
 from admin.security import actor, scope, viewer
-from admin.views.my_tasks import OUTCOMES, read_instant
+from admin.views.my_tasks import read_instant
 from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import PravilaError
 from rules_engine.models import Client, Request, RequestStatus, Role
-from rules_engine.services import assignment, contacts, settings_store
+from rules_engine.services import assignment, contacts, explain, settings_store
 from rules_engine.services.incoming import ContactIn, Key
-from rules_engine.services.reference import reference
+from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.refusal_reasons import refusal_reasons
 from rules_engine.services.status import change_status
 from rules_engine.services.tasks import SOURCE, may_see_amount
@@ -67,19 +69,27 @@ def why(request_id: int) -> ResponseReturnValue:
     """Show who got the request and why, as it was stored when it was decided."""
     session = db_session()
     row = session.get(Request, request_id) or abort(404)
-    if scope() is Scope.OWN and not may_read_why(session, row, viewer().manager_id, request_now()):
+    if scope() is Scope.OWN and not explain.may_ask_why(session, row, viewer().manager_id or 0, request_now()):
         abort(404)
-    from rules_engine.services import explain
-
-    explanation = explain.explain_request(session, request_id, language(), viewer().user)
-    return render_template("why.html", row=row, explanation=explanation, is_own=_is_own(row))
+    may_open = scope() is Scope.ALL or _find(request_id) is not None
+    return render_template(
+        "why.html",
+        row=row,
+        explanation=prepared(explain.explain_request(session, request_id, language(), viewer().user)),
+        names={login: one.name for login, one in _by_login().items()},
+        may_open=may_open,
+        # Of a colleague's request one reads who was weighed and how, not what its client wrote.
+        shows_facts=may_open,
+    )
 
 
 @blueprint.post("/<int:request_id>/contact")
 def contact(request_id: int) -> ResponseReturnValue:
     """Record a contact by hand. The key comes with the form: a second click records nothing."""
-    row = _request(request_id)
+    row = _changeable(request_id)
     form = request.form
+    if form.get("kind") not in CONTACT_KINDS or form.get("direction") not in DIRECTIONS:
+        abort(400)
     try:
         data = ContactIn.model_validate(
             {
@@ -87,8 +97,8 @@ def contact(request_id: int) -> ResponseReturnValue:
                 "external_id": form.get("key") or uuid4().hex,
                 "request": Key(source=row.source, external_id=row.external_id),
                 "at": read_instant("at") or request_now(),
-                "kind": form.get("kind"),
-                "direction": form.get("direction"),
+                "kind": form["kind"],
+                "direction": form["direction"],
                 "outcome": form.get("outcome") or None,
                 "note": form.get("note", ""),
                 "proof": "by_hand",
@@ -103,7 +113,7 @@ def contact(request_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:request_id>/status")
 def status(request_id: int) -> ResponseReturnValue:
-    row = _request(request_id)
+    row = _changeable(request_id)
     wanted = request.form.get("status", "")
     if wanted not in set(RequestStatus):
         abort(400)
@@ -148,6 +158,24 @@ def reassign(request_id: int) -> ResponseReturnValue:
     return _done(request_id, _("Handed to %(name)s.", name=manager.name))
 
 
+def prepared(explanation: dict[str, Any]) -> dict[str, Any]:
+    """Return the explanation with figures and instants as the page writes them, candidates by place."""
+    for decision in explanation["decisions"]:
+        decision["when"] = datetime.fromisoformat(decision["at"])
+        decision["candidates"] = _ranked(decision["candidates"])
+    explanation["candidates"] = _ranked(explanation["candidates"])
+    return explanation
+
+
+def _ranked(candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ranked = []
+    for one in candidates:
+        missing = Fraction(one["shortfall"]) if one["shortfall"] else None
+        due = missing + one["count"] if missing is not None else None
+        ranked.append({**one, "missing": missing, "due": due})
+    return sorted(ranked, key=lambda one: (one["place"] is None, one["place"] or 0, one["name"]))
+
+
 def amounts_shown_to_viewer() -> Any:
     """Return a function that says of a request whether the viewer may see what it is worth."""
     if viewer().role is not Role.MANAGER:
@@ -162,6 +190,10 @@ def amounts_shown_to_viewer() -> Any:
 
 def _request(request_id: int) -> Request:
     """Return a request that the viewer may open; 404 otherwise."""
+    return _find(request_id) or abort(404)
+
+
+def _find(request_id: int) -> Request | None:
     query = request_list.narrowed(
         request_list.select(Request),
         Filters(holder_id=None if scope() is Scope.ALL else viewer().manager_id or 0),
@@ -172,7 +204,18 @@ def _request(request_id: int) -> Request:
         .scalars(query.options(joinedload(Request.manager), joinedload(Request.client).selectinload(Client.points)))
         .first()
     )
-    return found or abort(404)
+    return found
+
+
+def _changeable(request_id: int) -> Request:
+    row = _request(request_id)
+    if not _may_change(row):
+        abort(403)
+    return row
+
+
+def _by_login() -> dict[str, ManagerRef]:
+    return {one.login: one for one in reference(db_session()).managers.values()}
 
 
 def _is_own(row: Request) -> bool:

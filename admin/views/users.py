@@ -29,7 +29,7 @@ LANGUAGE_NAMES = {"ru": "Русский", "en": "English"}
 
 
 class UserForm(FlaskForm):
-    name = StringField(lazy_gettext("Name"), NAME)
+    name = StringField(lazy_gettext("Full name"), NAME)
     login = StringField(lazy_gettext("Login"), CODE)
     role = OneOf(lazy_gettext("Role"), lambda: ROLES.items())
     email = StringField(lazy_gettext("Mail"), MAIL)
@@ -55,7 +55,7 @@ class UserView(ReferenceView):
         "locale": lambda _v, _c, model, _n: LANGUAGE_NAMES.get(model.locale, model.locale),
     }
     column_labels = {
-        "name": lazy_gettext("Name"),
+        "name": lazy_gettext("Full name"),
         "login": lazy_gettext("Login"),
         "role": lazy_gettext("Role"),
         "email": lazy_gettext("Mail"),
