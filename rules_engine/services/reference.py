@@ -230,7 +230,7 @@ def reference(session: Session) -> Reference:
 
     Pending changes of the session are flushed first, so that it shows them.
     """
-    session.flush()
+    _write_news(session)
     token = settings_store.all_rows(session).get(_TOKEN)
     zone = settings_of(session).zone
     if token is None:
@@ -253,6 +253,14 @@ def reference_changed(session: Session) -> None:
     A flush that adds, changes or deletes one of the rows does it by itself; only bulk statements must call it.
     """
     settings_store.put(session, _TOKEN, uuid4().hex)
+
+
+def _write_news(session: Session) -> None:
+    # Only what a picture shows: decisions ask for it often, in the middle of their own changes.
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, _WATCHED):
+            session.flush()
+            return
 
 
 @event.listens_for(Session, "before_flush")

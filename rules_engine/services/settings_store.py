@@ -144,7 +144,7 @@ def all_rows(session: Session) -> Mapping[str, Any]:
     """Return every stored value by key, as it was at the first question of this transaction."""
     rows: dict[str, Any] | None = session.info.get(_CACHE)
     if rows is None:
-        stored = session.execute(_ROWS).all()
+        stored = session.connection().execute(_ROWS).all()
         rows = session.info[_CACHE] = {key: value.get("value") for key, value in stored}
     return rows
 
@@ -172,6 +172,12 @@ def _checked(setting: Setting, value: object) -> Value:
 
 @event.listens_for(Session, "after_transaction_end")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
-    # A savepoint that was rolled back may have taken a change of a setting with it; a flush ends nothing.
-    if transaction.nested or transaction.parent is None:
+    # A flush and a savepoint that was released end nothing.
+    if transaction.parent is None:
         session.info.pop(_CACHE, None)
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget_what_was_rolled_back(session: Session, _transaction: SessionTransaction) -> None:
+    # A savepoint may have taken a change of a setting with it.
+    session.info.pop(_CACHE, None)
