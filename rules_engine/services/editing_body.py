@@ -235,6 +235,8 @@ def remove_node(rule_id: str, at: Pointer) -> Edit:
     empty group, which blocks publishing: a rule must not begin to match everything by a deletion.
     """
 
+    if at == ("when",):
+        raise NotFound(what=pointer_text(at))
     return _within(rule_id, lambda rule: _remove(rule, at))
 
 
@@ -256,6 +258,17 @@ def add_action(rule_id: str, action: Node) -> Edit:
         rule.setdefault("then", []).append(copy.deepcopy(action))
 
     return _within(rule_id, edit)
+
+
+def add_otherwise() -> Edit:
+    """Give a ruleset that has no `otherwise` one with an unfinished action."""
+
+    def edit(body: Body) -> Body:
+        if not body.get("otherwise"):
+            body["otherwise"] = [{"action": ""}]
+        return body
+
+    return _on_copy(edit)
 
 
 def expect_of_case(index: int, fired: Iterable[str]) -> Edit:

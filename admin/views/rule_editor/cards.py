@@ -8,7 +8,7 @@ from admin.views.rule_editor.conditions import ConditionForm, Conditions, Option
 from admin.views.rule_editor.places import Complaint
 from admin.views.rule_editor.sentences import Part, Speaker
 from admin.views.rule_editor.wording import _
-from rules_engine.language.kinds import Words
+from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy, Words
 from rules_engine.language.model import OTHERWISE, Mode
 from rules_engine.services.editing import fingerprint
 from rules_engine.services.editing_body import Body, Node, Pointer, group_mode, pointer_text, rule_ids, rule_of
@@ -121,10 +121,10 @@ class Cards:
         self._hits, self._complaints = hits, complaints
 
     def all(self, inside: "Inside | None" = None) -> list[Card]:
-        """Return the cards in order, `otherwise` last where there is one."""
+        """Return the cards in order; `otherwise` last where there is one, or must be one."""
         ids = rule_ids(self._body)
         cards = [self._card(rule_id, number, number == len(ids), inside) for number, rule_id in enumerate(ids, 1)]
-        if self._body.get("otherwise"):
+        if self._body.get("otherwise") or HIT_POLICIES[Decision(self._body["decision"])] is HitPolicy.FIRST:
             cards.append(self._card(OTHERWISE, None, True, inside))
         return cards
 

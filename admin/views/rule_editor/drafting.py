@@ -17,6 +17,7 @@ from admin.views.rule_editor.trying import panel
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import Conflict, NotFound, PravilaError
 from rules_engine.language.cases import CaseResult
+from rules_engine.language.model import OTHERWISE
 from rules_engine.language.shown import show
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import RulesetDraft
@@ -218,6 +219,7 @@ def _draft_page(
         failing=[result for result in editing.case_results(row.body) if not result.passed],
         outdated=row.base_number != editing.latest_version(here.session, here.decision).number,
         order_seen=fingerprint(row.body, ORDER),
+        otherwise_seen=fingerprint(row.body, OTHERWISE),
         rules_count=len(rule_ids(row.body)),
         said=said,
         touched=touched,

@@ -12,6 +12,7 @@ from admin.views.rule_editor.trying import request_name
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, HitPolicy
+from rules_engine.language.model import OTHERWISE
 from rules_engine.models import Request, RulesetDraft
 from rules_engine.services import editing, editing_trial
 from rules_engine.services import editing_body as edits
@@ -61,11 +62,14 @@ def _condition(here: Room, draft: RulesetDraft, form: Form) -> Operation:
 def _action(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     place = _place(form)
     typed = {name: form.getlist(name) for name in form}
-    present = node_at(rule_of(draft.body, place.rule), pointer(place.at))
+    steps = pointer(place.at)
+    if len(steps) != 2:
+        raise NotFound(what=place.at)
+    present = node_at(rule_of(draft.body, place.rule), steps)
     action, errors = here.actions.read(typed, present)
     if errors:
         return Operation(place, kept=Kept(action=typed, errors=errors))
-    edit = edits.set_action(place.rule, int(pointer(place.at)[1]), action)
+    edit = edits.set_action(place.rule, int(steps[1]), action)
     return Operation(place, edit, _("The action is saved."), stays=True)
 
 
@@ -123,6 +127,10 @@ def _add_action(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     index = len(rule_of(draft.body, rule).get("then", []))
     edit = edits.add_action(rule, {"action": ""})
     return Operation(Place(rule, f"/then/{index}"), edit, _("An action is added: choose what to do."))
+
+
+def _add_otherwise(here: Room, draft: RulesetDraft, form: Form) -> Operation:
+    return Operation(Place(OTHERWISE, "/then/0"), edits.add_otherwise(), _("An action is added: choose what to do."))
 
 
 def _rename(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -208,6 +216,7 @@ _OPERATIONS: Mapping[str, Maker] = {
     "remove": _remove,
     "everything": _everything,
     "add-action": _add_action,
+    "add-otherwise": _add_otherwise,
     "rename": _rename,
     "add-rule": _add_rule,
     "duplicate": _duplicate,

@@ -18,6 +18,7 @@ from admin.views.rule_editor.room import Room, person, room, title_text, told
 from admin.views.rule_editor.trying import panel
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound, PravilaError
+from rules_engine.language.kinds import HIT_POLICIES
 from rules_engine.models import Firing, LedgerEntry, RulesetDraft, RulesetVersion
 from rules_engine.services import editing, modes, rulebook
 from rules_engine.services.editing_diff import compare
@@ -194,7 +195,7 @@ def head(here: Room, tab: str) -> dict[str, object]:
         "tab": tab,
         "draft": draft,
         "changes_count": changes_of(here.session, draft),
-        "policy": str(body.get("hit_policy", "")),
+        "policy": HIT_POLICIES[here.decision].value,
         "cases_count": len((draft.body if draft else body).get("cases", [])),
     }
 
