@@ -1,6 +1,6 @@
 """Whether this process lives, whether the installation can work, and its figures for Prometheus."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -41,10 +41,13 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Database, Redis, workers, overdue work: 200 when all is well, else 503 and which is not."""
-    checks = [_database(shell()), _redis(shell().settings.effective_redis_url)]
-    if checks[0]["ok"]:
-        with shell().reading_sessions() as session:
-            checks += [_workers(session, clock.now()), _work(session, shell().now())]
+    here = shell()
+    checks = [
+        _asked("database", lambda: _database(here)),
+        _asked("redis", lambda: _redis(here)),
+        _asked("workers", lambda: _workers(here)),
+        _asked("overdue work", lambda: _work(here)),
+    ]
     ok = all(check["ok"] for check in checks)
     return _json({"ok": ok, "checks": checks}, 200 if ok else 503)
 
@@ -82,7 +85,7 @@ def _figures(session: Session, now: datetime, machine_now: datetime) -> Iterable
     open_requests = GaugeMetricFamily("pravila_requests_open", "Open requests by status.", labels=["status"])
     counts = dict.fromkeys((status.value for status in OPEN_STATUSES), 0)
     stored = select(Request.status, func.count()).where(Request.status.in_(OPEN_STATUSES)).group_by(Request.status)
-    counts |= {status.value: number for status, number in session.execute(stored).tuples()}
+    counts |= {status.value: number for status, number in session.execute(stored)}
     for status, number in sorted(counts.items()):
         open_requests.add_metric([status], number)
     yield open_requests
@@ -113,38 +116,46 @@ def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(name, words, value=value)
 
 
-def _database(of: Shell) -> dict[str, Any]:
+def _asked(name: str, ask: Callable[[], tuple[bool, str]]) -> dict[str, Any]:
+    """Return the answer to one question; who cannot be asked is not well."""
     try:
-        with of.reading_sessions() as session:
-            session.execute(text("SELECT 1"))
-    except SQLAlchemyError as problem:
-        return {"name": "database", "ok": False, "detail": type(problem).__name__}
-    return {"name": "database", "ok": True, "detail": "answers"}
+        ok, detail = ask()
+    except (SQLAlchemyError, redis.RedisError, OSError) as problem:
+        ok, detail = False, type(problem).__name__
+    return {"name": name, "ok": ok, "detail": detail}
 
 
-def _redis(url: str) -> dict[str, Any]:
-    try:
-        client = redis.Redis.from_url(
-            url, socket_connect_timeout=_REDIS_PATIENCE, socket_timeout=_REDIS_PATIENCE, retry=None
-        )
-        with client:
-            client.ping()
-    except (redis.RedisError, OSError) as problem:
-        return {"name": "redis", "ok": False, "detail": type(problem).__name__}
-    return {"name": "redis", "ok": True, "detail": "answers"}
+def _database(of: Shell) -> tuple[bool, str]:
+    with of.reading_sessions() as session:
+        session.execute(text("SELECT 1"))
+    return True, "answers"
 
 
-def _workers(session: Session, now: datetime) -> dict[str, Any]:
-    clocks = len(heartbeats.living(session, heartbeats.CLOCK, now))
-    workers = len(heartbeats.living(session, heartbeats.WORKER, now))
-    return {"name": "workers", "ok": clocks > 0 and workers > 0, "detail": f"clocks {clocks}, workers {workers}"}
+def _redis(of: Shell) -> tuple[bool, str]:
+    client = redis.Redis.from_url(
+        of.settings.effective_redis_url,
+        socket_connect_timeout=_REDIS_PATIENCE,
+        socket_timeout=_REDIS_PATIENCE,
+        retry=None,
+    )
+    with client:
+        client.ping()
+    return True, "answers"
 
 
-def _work(session: Session, now: datetime) -> dict[str, Any]:
-    first = _first_due(session)
-    is_stuck = first is not None and first < now - LATE
-    detail = f"waiting since {first.isoformat()}" if first is not None and is_stuck else "none"
-    return {"name": "overdue work", "ok": not is_stuck, "detail": detail}
+def _workers(of: Shell) -> tuple[bool, str]:
+    with of.reading_sessions() as session:
+        clocks = len(heartbeats.living(session, heartbeats.CLOCK, clock.now()))
+        workers = len(heartbeats.living(session, heartbeats.WORKER, clock.now()))
+    return clocks > 0 and workers > 0, f"clocks {clocks}, workers {workers}"
+
+
+def _work(of: Shell) -> tuple[bool, str]:
+    with of.reading_sessions() as session:
+        first = _first_due(session)
+    if first is None or first >= of.now() - LATE:
+        return True, "none"
+    return False, f"waiting since {first.isoformat()}"
 
 
 def _first_due(session: Session) -> datetime | None:

@@ -44,8 +44,9 @@ class Refused(Exception):
 
 
 def language() -> str:
-    """Return `ru` or `en`, whichever the sender likes better; Russian where he does not say."""
-    return request.accept_languages.best_match(["ru", "en"], default="ru") or "ru"
+    """Return `ru` or `en`, whichever the sender likes better; Russian where he names neither."""
+    wanted = (tag.partition("-")[0].casefold() for tag in request.accept_languages.values())
+    return next((tag for tag in wanted if tag in ("ru", "en")), "ru")
 
 
 def problem(
