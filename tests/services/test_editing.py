@@ -58,9 +58,7 @@ def actions(session: Session) -> list[str]:
 
 
 class TestOpening:
-    def test_a_draft_repeats_the_last_version_and_serves_everybody(
-        self, session: Session, cast: Cast
-    ) -> None:
+    def test_a_draft_repeats_the_last_version_and_serves_everybody(self, session: Session, cast: Cast) -> None:
         draft = started(session)
         assert (draft.body, draft.base_number, draft.revision) == (two_rules(), 1, 1)
         assert started(session, "denis").id == draft.id
@@ -246,3 +244,15 @@ class TestImport:
 def test_the_id_of_a_removed_rule_is_taken_for_ever(session: Session, cast: Cast) -> None:
     make_version(session, "assignment", assignment_rules(), holds_from=MONDAY)
     assert editing.taken_ids(session, "assignment", assignment_rules()) == {"own", "large"}
+
+
+def test_both_databases_keep_one_draft_and_publish_it(any_session: Session) -> None:
+    make_cast(any_session)
+    make_version(any_session, "assignment", two_rules())
+    assert started(any_session).id == started(any_session, "denis").id
+    seen = changed(any_session, answer_within(15)).revision
+    any_session.flush()
+    with pytest.raises(editing.DraftChanged):
+        changed(any_session, answer_within(20), expected_revision=seen - 1)
+    assert published(any_session).number == 2
+    assert editing.draft(any_session, "assignment") is None

@@ -98,6 +98,7 @@ def history(decision: str) -> ResponseReturnValue:
         **head(here, "history"),
         versions=versions,
         in_force=in_force.number,
+        now=here.now,
         people={version.published_by: person(here.session, version.published_by) for version in versions},
         differences={
             number: [change.headline(here.lang) for change in compare(older[number - 1].body, version.body)]
