@@ -11,7 +11,7 @@ from rules_engine.cli import main
 from rules_engine.models import Request
 from rules_engine.settings import Settings
 
-ROWS = "external_id;received_at;amount;note\nA-1;05.10.2026 11:20;1 234,56;x\nA-2;вчера;;\n"
+ROWS = "external_id;received_at;amount;note\nA-1;05.10.2025 11:20;1 234,56;x\nA-2;вчера;;\n"
 
 
 class Shell:
