@@ -84,7 +84,11 @@ class Figures(Collector):
 def _figures(session: Session, now: datetime, machine_now: datetime) -> Iterable[Metric]:
     open_requests = GaugeMetricFamily("pravila_requests_open", "Open requests by status.", labels=["status"])
     counts = dict.fromkeys((status.value for status in OPEN_STATUSES), 0)
-    stored = select(Request.status, func.count()).where(Request.status.in_(OPEN_STATUSES)).group_by(Request.status)
+    stored = (
+        select(Request.status, func.count())
+        .where(Request.status.in_(OPEN_STATUSES), Request.is_history.is_(False))
+        .group_by(Request.status)
+    )
     counts |= {status.value: number for status, number in session.execute(stored)}
     for status, number in sorted(counts.items()):
         open_requests.add_metric([status], number)

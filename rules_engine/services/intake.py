@@ -252,7 +252,7 @@ def _open_twin(session: Session, client_id: int | None, service: str | None) -> 
 def _write_received(
     session: Session, request: Request, data: RequestIn, matched: Matched, duplicate_of: int | None, actor: str
 ) -> None:
-    note: dict[str, Any] = {"matched_by": matched.by}
+    note: dict[str, Any] = {"source": data.source, "matched_by": matched.by}
     if data.client is not None:
         # As the sender wrote it: the card of the client may be changed later.
         note["client"] = data.client.model_dump(mode="json", exclude_none=True)

@@ -7,9 +7,8 @@ from sqlalchemy.orm import Session
 
 from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import Conflict
-from rules_engine.models import Request, RequestEvent, RequestStatus, Role, WorkKind
-from rules_engine.services import assignment, intake, ledger_rows, refusal_reasons, request_tasks, work
-from rules_engine.services.ledger_rows import Cause
+from rules_engine.models import Request, RequestEvent, RequestStatus, WorkKind
+from rules_engine.services import assignment, corrections, intake, refusal_reasons, request_tasks, work
 from rules_engine.services.reference import reference
 
 
@@ -40,7 +39,7 @@ def change_status(
         return False
     if status is old:
         return False
-    words = refusal(Status(old.value), Status(status.value), by_head=_is_head(session, actor))
+    words = refusal(Status(old.value), Status(status.value), by_head=corrections.is_head(session, actor))
     if words is not None:
         raise Conflict(ru=words["ru"], en=words["en"])
     if status is RequestStatus.WAITING_CLIENT and request.first_answer_at is None:
@@ -96,26 +95,8 @@ def _take_up_again(session: Session, request: Request, at: datetime, now: dateti
     held = assignment.take_up_again(session, request, at=at)
     if held is None:
         return
-    # It was counted when he received it; the row says why he has it again.
-    ledger_rows.lock_month(session, at)
-    ledger_rows.enter(
-        session,
-        at=at,
-        request_id=request.id,
-        manager_id=held.manager_id,
-        assignment_id=held.id,
-        delta=0,
-        value_minor=0,
-        cause=Cause.HAND,
-    )
+    corrections.count_again(session, request, held.manager_id, held.id, at)
     request_tasks.begin_again(session, request, held, now=now)
-
-
-def _is_head(session: Session, actor: str) -> bool:
-    return any(
-        user.login == actor and user.role in (Role.HEAD, Role.ADMINISTRATOR)
-        for user in reference(session).users.values()
-    )
 
 
 def _write(session: Session, request: Request, at: datetime, actor: str, data: dict[str, Any]) -> None:

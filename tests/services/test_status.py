@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from rules_engine.errors import Conflict, InputError
-from rules_engine.models import Assignment, Request, RequestEvent, RequestStatus, Task, WorkItem
-from rules_engine.services import assignment, contacts, health, refusal_reasons
+from rules_engine.errors import Conflict, InputError, PolicyViolation
+from rules_engine.models import Assignment, LedgerEntry, Request, RequestEvent, RequestStatus, Task, WorkItem
+from rules_engine.services import assignment, contacts, corrections, health, refusal_reasons
 from rules_engine.services.incoming import ContactIn, Key
 from rules_engine.services.status import change_status
 from tests.factories import MONDAY, Cast, make_cast, make_request
@@ -163,3 +163,30 @@ def test_an_instant_far_ahead_is_refused(session: Session, held: Request) -> Non
     with pytest.raises(InputError) as refused:
         lead(session, held, IN_PROGRESS, 60 * 26)
     assert refused.value.path == "at"
+
+
+def counted(session: Session) -> int:
+    return session.scalar(select(func.sum(LedgerEntry.delta))) or 0
+
+
+def test_spam_leaves_the_share_of_a_manager_when_a_head_confirms_it(
+    session: Session, held: Request, cast: Cast
+) -> None:
+    with pytest.raises(PolicyViolation, match="not marked"):
+        corrections.confirm(session, held, "spam", actor="galina", now=minutes(5))
+    lead(session, held, SPAM)
+    assert counted(session) == 1
+    with pytest.raises(PolicyViolation, match="head"):
+        corrections.confirm(session, held, "spam", actor="anna", now=minutes(20))
+    assert corrections.confirm(session, held, "spam", actor="galina", now=minutes(20)) == (cast.anna.id,)
+    assert corrections.confirm(session, held, "spam", actor="galina", now=minutes(21)) == ()
+    assert counted(session) == 0
+    assert last_event(session).data == {"what": "spam", "managers": ["anna"]}
+    lead(session, held, IN_PROGRESS, 30, actor="galina")
+    assert counted(session) == 1
+    assert health.ledger_drift(session) == []
+
+
+def test_a_confirmed_duplicate_is_marked_and_not_counted(session: Session, held: Request) -> None:
+    corrections.confirm(session, held, "duplicate", actor="denis", now=minutes(20))
+    assert (held.is_duplicate, counted(session), held.status) == (True, 0, "assigned")
