@@ -3,7 +3,6 @@
 The same harness drives the product and the naive claim of naive.py: it must pass the one and fail the other.
 """
 
-import contextlib
 import threading
 import time
 from collections import Counter
@@ -13,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-import psutil
 from sqlalchemy import text
 
 from rules_engine import db
@@ -22,8 +20,10 @@ from tests.faults import company
 from tests.faults.installation import WORKER, Installation
 from tests.faults.sender import Sender
 from tests.faults.verdict import Verdict, judge
+from tests.workers.waiting import wait_until
 
 WORKERS = 3
+CLOCKS = 2
 CLOCK = ("-m", "workers.schedule")
 WEB = ("-m", "wsgi")
 
@@ -31,8 +31,9 @@ WEB = ("-m", "wsgi")
 @dataclass(frozen=True)
 class Plan:
     requests: int = 200
-    per_second: float = 12.0
-    kill_every: float = 0.6
+    per_second: float = 15.0
+    kill_every: float = 0.5
+    least_kills: int = 8
     flushes: int = 2
     drain_seconds: float = 180.0
     seed: int = 1
@@ -65,24 +66,27 @@ def run(home: Path, database_url: str, plan: Plan, worker: Sequence[str] = WORKE
     `worker`: the command of a worker, the product's or the naive one's.
     """
     started = time.monotonic()
-    random = Random(plan.seed)
     with Installation(home, database_url) as there:
         company.found(there.sessions)
         with db.transaction(there.sessions) as session:
             _, secret = tokens.create(session, "faults", ["requests:write"], now=datetime.now(UTC))
         there.start_redis()
         there.start_web()
-        there.start("clock", CLOCK)
+        for number in range(CLOCKS):
+            there.start(f"clock-{number}", CLOCK)
         for number in range(WORKERS):
             there.start(f"worker-{number}", worker)
+        wait_until(lambda: there.log.read_text().count("_started") == CLOCKS + WORKERS, 120)
         sender = Sender(there.settings.port, secret, plan.requests, plan.per_second, Random(plan.seed))
         over = threading.Event()
         sending = threading.Thread(target=sender.run, args=(over.is_set,))
         sending.start()
         try:
-            kills, flushes = _faults(there, worker, plan, random, sending)
+            kills, flushes = _faults(there, worker, plan, sender, sending)
             sending.join()
-            _drain(there, plan.drain_seconds)
+            deadline = time.monotonic() + plan.drain_seconds
+            while _waiting(there) and time.monotonic() < deadline:
+                time.sleep(0.2)
         finally:
             over.set()
             sending.join()
@@ -100,51 +104,57 @@ def run(home: Path, database_url: str, plan: Plan, worker: Sequence[str] = WORKE
 
 
 def _faults(
-    there: Installation, worker: Sequence[str], plan: Plan, random: Random, sending: threading.Thread
+    there: Installation, worker: Sequence[str], plan: Plan, sender: Sender, sending: threading.Thread
 ) -> tuple[Counter[str], int]:
-    """Kill something every moment for as long as requests come in; return how many of each, and the flushes."""
+    """Kill something every moment while requests come in, and after that until enough was killed at its work.
+
+    Return how many of each, and how often Redis was emptied.
+    """
+    random = Random(plan.seed)
     kills: Counter[str] = Counter()
     flushes = 0
-    begun = time.monotonic()
-    expected = plan.requests / plan.per_second
-    while sending.is_alive():
+    while sending.is_alive() or (kills["job"] + kills["worker"] < plan.least_kills and _waiting(there)):
         time.sleep(random.uniform(0.5, 1.5) * plan.kill_every)
-        if time.monotonic() - begun > expected * (flushes + 1) / (plan.flushes + 1) and flushes < plan.flushes:
+        if flushes < plan.flushes and len(sender.accepted) > plan.requests * (flushes + 1) / (plan.flushes + 1):
             there.redis().flushall()
             flushes += 1
         dice = random.random()
-        name = f"worker-{random.randrange(WORKERS)}"
-        if dice < 0.10:
-            name, command = "clock", CLOCK
-        elif dice < 0.15:
+        if dice < 0.05:
+            name, command = f"clock-{random.randrange(CLOCKS)}", CLOCK
+        elif dice < 0.08:
             name, command = "web", WEB
         else:
-            command = tuple(worker)
-        horses = there.horses(name) if name.startswith("worker") else []
-        if horses and dice < 0.55:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                horses[0].kill()
+            # In the middle of its work, which is when it hurts; the naive worker is always at it, in its own process.
+            busy = _busy_worker(there) if tuple(worker) == WORKER else f"worker-{random.randrange(WORKERS)}"
+            if busy is None:
+                continue
+            time.sleep(random.uniform(0, 0.01))
+            if dice < 0.75 and there.kill_job(busy):
                 kills["job"] += 1
-            continue
+                continue
+            name, command = busy, tuple(worker)
         there.kill(name)
         kills[name.partition("-")[0]] += 1
         there.start(name, command)
-    while flushes < plan.flushes:
-        there.redis().flushall()
-        flushes += 1
     return kills, flushes
 
 
-def _drain(there: Installation, seconds: float) -> None:
-    """Wait until nothing is due any more that is not quarantined, or until the time is over."""
+def _busy_worker(there: Installation) -> str | None:
+    """Return a worker that is at a job, if there is one within a second."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        for number in range(WORKERS):
+            if there.jobs(f"worker-{number}"):
+                return f"worker-{number}"
+        time.sleep(0.001)
+    return None
+
+
+def _waiting(there: Installation) -> int:
+    """Return how many requests still wait for somebody and are not quarantined."""
     query = text(
         "SELECT count(*) FROM requests r WHERE r.status = 'new' AND NOT EXISTS (SELECT 1 FROM work_items w"
         " WHERE w.kind = 'request' AND w.subject_id = r.id AND (w.quarantined_at IS NOT NULL OR w.wake_at IS NULL))"
     )
-    deadline = time.monotonic() + seconds
-    reading = there.engine.execution_options(pravila_read_only=True)
-    while time.monotonic() < deadline:
-        with reading.connect() as connection:
-            if connection.scalar(query) == 0:
-                return
-        time.sleep(0.2)
+    with there.engine.execution_options(pravila_read_only=True).connect() as connection:
+        return int(connection.scalar(query) or 0)

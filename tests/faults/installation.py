@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 import redis
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -77,11 +76,22 @@ class Installation:
             os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
 
-    def horses(self, name: str) -> list[psutil.Process]:
+    def jobs(self, name: str) -> list[int]:
         """Return the processes in which a worker does its jobs: none or one."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(self.processes[name].pid).children()
-        return []
+        pid = self.processes[name].pid
+        try:
+            # psutil reads every process of the machine for this, and by then the job is done.
+            return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except OSError:
+            return []
+
+    def kill_job(self, name: str) -> bool:
+        """End the process of the job that a worker is at; return whether there still was one."""
+        for pid in self.jobs(name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                return True
+        return False
 
     def close(self) -> None:
         for name in [*(name for name in self.processes if name != "redis"), "redis"]:

@@ -67,6 +67,7 @@ def _assign(session: Session, request_id: int, manager_id: int, count: int | Non
 def main() -> None:
     settings = Settings.from_env()
     engine = db.make_engine(settings.database_url)
+    print("naive_worker_started", flush=True)
     while True:
         if not work_once(engine, settings):
             time.sleep(0.05)

@@ -36,7 +36,7 @@ class Sender:
     def run(self, should_stop: Callable[[], bool]) -> None:
         started = time.monotonic()
         for number in range(self.number):
-            if should_stop():
+            if should_stop() or self.problems:
                 return
             time.sleep(max(0.0, started + number / self.per_second - time.monotonic()))
             external_id = f"F-{number:05d}"
