@@ -7,13 +7,13 @@ found from the stored rows alone (arrivals by (at, id) before work by (wake_at, 
 
 import logging
 import traceback
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from heapq import heappop, heappush
+from typing import Any, Final, NamedTuple, cast
 
-from sqlalchemy import Row, Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import clock
@@ -26,13 +26,42 @@ from rules_engine.services.arrivals import HANDLERS, Handler
 from rules_engine.services.crash_points import reach
 from rules_engine.services.outcome import Outcome
 from rules_engine.services.work import Claim
+from rules_engine.services.writing import add_row
 
 log = logging.getLogger(__name__)
 
 BATCH = 500
-_ARRIVALS = cast(Table, Arrival.__table__)
 _LAID_DOWN = "laid_down"
+"""During a batch: what its handlers have laid down since the last step."""
 Progress = Callable[[datetime, Totals], None]
+
+_ARRIVALS = cast(Table, Arrival.__table__)
+_COLUMNS = _ARRIVALS.c
+_BY_KEY = select(_COLUMNS.id, _COLUMNS.at, _COLUMNS.payload, _COLUMNS.handed_at).where(
+    _COLUMNS.kind == bindparam("its_kind"),
+    _COLUMNS.source == bindparam("its_source"),
+    _COLUMNS.external_id == bindparam("its_id"),
+)
+_CHANGE = (
+    update(_ARRIVALS)
+    .where(_COLUMNS.id == bindparam("arrival"))
+    .values(at=bindparam("instant"), payload=bindparam("content"))
+)
+_HANDED = update(_ARRIVALS).where(_COLUMNS.id == bindparam("arrival")).values(handed_at=bindparam("instant"))
+
+
+class _Waiting(NamedTuple):
+    """An arrival that has not been handed over. Compares as the order does: by instant, then by id."""
+
+    at: datetime
+    id: int
+    kind: str
+    external_id: str
+    payload: dict[str, Any]
+
+
+_READ_ANEW: Final = None
+"""Stands for an arrival that was known already and has another instant now."""
 
 
 def lay_down(
@@ -42,12 +71,14 @@ def lay_down(
 
     Raises Conflict if it was handed over already and is different now.
     """
-    found = session.scalars(
-        select(Arrival).where(Arrival.kind == kind, Arrival.source == source, Arrival.external_id == external_id)
-    ).one_or_none()
-    session.info[_LAID_DOWN] = True
+    key = {"its_kind": kind, "its_source": source, "its_id": external_id}
+    found = session.connection().execute(_BY_KEY, key).one_or_none()
+    laid_down: list[_Waiting | None] | None = session.info.get(_LAID_DOWN)
     if found is None:
-        session.add(Arrival(kind=kind, source=source, external_id=external_id, at=at, payload=payload))
+        values = {"kind": kind, "source": source, "external_id": external_id, "at": at, "payload": payload}
+        arrival_id = add_row(session, Arrival, values)
+        if laid_down is not None:
+            laid_down.append(_Waiting(at, arrival_id, kind, external_id, payload))
         return Outcome.CREATED
     if found.at == at and found.payload == payload:
         return Outcome.UNCHANGED
@@ -56,8 +87,9 @@ def lay_down(
             ru=f"{external_id}: уже передано и с тех пор изменилось",
             en=f"{external_id}: was handed over already and is different now",
         )
-    found.at = at
-    found.payload = payload
+    session.connection().execute(_CHANGE, {"arrival": found.id, "instant": at, "content": payload})
+    if laid_down is not None:
+        laid_down.append(_READ_ANEW)
     return Outcome.UPDATED
 
 
@@ -138,53 +170,60 @@ def _batch(session: Session, replay_id: int, handlers: Mapping[str, Handler], to
     row = session.get_one(Replay, replay_id, with_for_update=True, populate_existing=True)
     now = row.clock_at
     waiting = _waiting(session, row)
+    laid_down: list[_Waiting | None] = []
+    session.info[_LAID_DOWN] = laid_down
     handed: list[dict[str, Any]] = []
     is_finished = False
     for _ in range(BATCH):
-        if session.info.pop(_LAID_DOWN, False):
-            # A handler laid down another row, and it may come before those that were read.
+        if _READ_ANEW in laid_down:
             _mark_handed(session, handed)
             waiting = _waiting(session, row)
+        else:
+            # There are never more steps to come than arrivals were read, so none that was not read is overtaken.
+            for arrival in laid_down:
+                if arrival is not None and row.from_at <= arrival.at < row.until_at:
+                    heappush(waiting, arrival)
+        laid_down.clear()
         due = work.first_due(session, row.until_at)
         if waiting and (due is None or waiting[0].at <= max(due.wake_at, now)):
-            arrival = waiting.popleft()
-            now = max(now, arrival.at)
-            _hand_over(session, handlers, arrival, now, totals)
-            handed.append({"arrival": arrival.id, "instant": now})
+            first = heappop(waiting)
+            now = max(now, first.at)
+            if not _hand_over(session, handlers, first, now, totals):
+                laid_down.clear()
+            handed.append({"arrival": first.id, "instant": now})
         elif due is not None:
             now = max(now, due.wake_at)
             _work(session, due, now, totals)
         else:
             is_finished = True
             break
+    del session.info[_LAID_DOWN]
     _mark_handed(session, handed)
     _store(row, row.until_at if is_finished else now, totals, is_finished)
     return is_finished, row.clock_at
 
 
-def _waiting(session: Session, row: Replay) -> deque[Row[Any]]:
-    return deque(
-        session.execute(
-            select(Arrival.id, Arrival.at, Arrival.kind, Arrival.external_id, Arrival.payload)
-            .where(Arrival.handed_at.is_(None), Arrival.at >= row.from_at, Arrival.at < row.until_at)
-            .order_by(Arrival.at, Arrival.id)
-            .limit(BATCH)
-        ).all()
+def _waiting(session: Session, row: Replay) -> list[_Waiting]:
+    """Return the first arrivals that have not been handed over, in order, which makes them a heap."""
+    stored = session.execute(
+        select(Arrival.at, Arrival.id, Arrival.kind, Arrival.external_id, Arrival.payload)
+        .where(Arrival.handed_at.is_(None), Arrival.at >= row.from_at, Arrival.at < row.until_at)
+        .order_by(Arrival.at, Arrival.id)
+        .limit(BATCH)
     )
+    return [_Waiting(*found) for found in stored]
 
 
 def _mark_handed(session: Session, handed: list[dict[str, Any]]) -> None:
     if handed:
-        row = _ARRIVALS.c
-        statement = update(_ARRIVALS).where(row.id == bindparam("arrival")).values(handed_at=bindparam("instant"))
-        session.connection().execute(statement, handed)
+        session.connection().execute(_HANDED, handed)
         handed.clear()
 
 
 def _hand_over(
-    session: Session, handlers: Mapping[str, Handler], arrival: Row[Any], now: datetime, totals: Totals
-) -> None:
-    """Give a row to its service. One that is refused leaves an incident and stops nothing."""
+    session: Session, handlers: Mapping[str, Handler], arrival: _Waiting, now: datetime, totals: Totals
+) -> bool:
+    """Give a row to its service; return whether it took it. One that is refused leaves an incident, stops nothing."""
     try:
         with session.begin_nested():
             handlers[arrival.kind](session, arrival.payload, now)
@@ -206,8 +245,9 @@ def _hand_over(
                 data={"arrival_id": arrival.id},
             )
         )
-        return
+        return False
     totals.arrived += 1
+    return True
 
 
 def _work(session: Session, item: Claim, now: datetime, totals: Totals) -> None:
