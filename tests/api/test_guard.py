@@ -154,6 +154,15 @@ def test_bad_bodies_are_told_apart(
     assert (answer.status_code, answer.content_type) == (status, REFUSED), answer.text
 
 
+def test_depth_is_bounded_before_a_body_is_looked_at(program: Program, cast: Cast) -> None:
+    nested: Any = "x"
+    for _ in range(20):
+        nested = [nested]
+    assert (
+        "nested too deeply" in program.post("/requests", {**BODY, "tags": nested}, Accept_Language="en").json["detail"]
+    )
+
+
 def test_a_problem_is_told_in_the_language_of_the_sender(program: Program, cast: Cast) -> None:
     titles = {}
     for wanted in ("", "ru", "en", "en-GB,ru;q=0.5", "de"):

@@ -50,6 +50,9 @@ def test_branches_with_one_tax_number_are_told_apart_by_phone_and_never_guessed(
     unclear = match(session, 2, inn=INN)
     assert (unclear.by, unclear.suggested) == ("new", (first.id, second.id))
     assert unclear.client_id not in (first.id, second.id)
+    stranger, _ = put(session, external_id="K-3", phones=["+74950000003"])
+    neither = match(session, 3, inn=INN, phone="+74950000003")
+    assert (neither.by, stranger.id in neither.suggested) == ("new", True)
 
 
 def test_a_corporate_address_only_suggests_and_a_public_one_says_nothing(session: Session) -> None:

@@ -40,8 +40,9 @@ def finish(session: Session, request: Request, outcome: Any, **more: Any) -> Tas
 
 
 def test_the_list_goes_by_due_time_alone_whatever_a_request_is_worth(session: Session, cast: Cast) -> None:
-    small = give(session, cast.anna, at("2026-10-05 10:00"), amount_minor=100)
+    settings_store.change(session, settings_store.AMOUNT_SHOWN, "always", actor="galina")
     large = give(session, cast.anna, at("2026-10-05 11:30"), amount_minor=90_000_000)
+    small = give(session, cast.anna, at("2026-10-05 10:00"), amount_minor=100)
     undated = create_own(session, cast.anna, "Позвонить  маме", None, now=NOW)
     tomorrow = create_own(session, cast.anna, "Отчёт", at("2026-10-06 09:00"), now=NOW)
     give(session, cast.boris)
