@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import LedgerBalance, Request
 from rules_engine.services.facts import IMPLEMENTED, candidate_facts, expand, request_facts, see
+from rules_engine.services.loads import loads
 from rules_engine.services.reference import reference
 from tests.factories import (
     MONDAY,
@@ -326,3 +327,19 @@ def full(session: Session) -> Callable[[], Request]:
         )
 
     return make
+
+
+def test_what_managers_carry_is_looked_up_by_index(session: Session) -> None:
+    make_cast(session)
+    with statements_of(session) as sent:
+        loads(session, reference(session), MONDAY, ids=[1, 2])
+    (statement,) = [text for text in sent if "FROM managers" in text and "ledger_balances" in text]
+
+    plan = session.connection().exec_driver_sql(
+        "EXPLAIN QUERY PLAN " + statement, tuple(None for _ in range(statement.count("?")))
+    )
+
+    steps = [row[3] for row in plan]
+    assert [step for step in steps if step.startswith("SCAN")] == []
+    assert any("ix_assignments_manager_id_assigned_at" in step for step in steps)
+    assert any("ix_requests_manager_id_status" in step for step in steps)
