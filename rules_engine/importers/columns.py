@@ -56,13 +56,17 @@ Take = Callable[[Session, Values, Job], Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of import. `paths` leads the path of a refused field back to the column it came from."""
+    """One kind of import. `paths` leads the path of a refused field back to the column it came from.
+
+    `key`: the field that names a row, where one file may say only one thing under a name.
+    """
 
     name: str
     columns: tuple[Column, ...]
     take: Take
     paths: Mapping[str, str] = field(default_factory=dict)
     can_lay_down: bool = False
+    key: str | None = None
 
     def column_of(self, path: str) -> str:
         """Return the field of the column that a path of a form speaks of."""
@@ -72,12 +76,25 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Where each field stands in the rows of a file, under which header, and which columns are not used."""
+    """Where each field stands in the rows of a file, under which header, and which columns are not used.
+
+    `width` is the number of cells of the header row.
+    """
 
     row: int
+    width: int
     places: Mapping[str, int]
     titles: Mapping[str, str]
     ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a row is not taken; `field` is that of the column, None for the row as a whole."""
+
+    field: str | None
+    ru: str
+    en: str
 
 
 def folded(name: str) -> str:
@@ -103,13 +120,11 @@ def find_header(path: Path, kind: Kind, rows: Sequence[Row], mapping: Mapping[st
     used = set(places.values())
     ignored = tuple(title for place, title in enumerate(titles) if title and place not in used)
     by_field = {name: titles[place] for name, place in places.items()}
-    return index + 1, Header(rows[index].number, places, by_field, ignored)
+    return index + 1, Header(rows[index].number, len(titles), places, by_field, ignored)
 
 
-def read_cells(
-    kind: Kind, header: Header, row: Row, reading: Reading
-) -> tuple[dict[str, Any], tuple[str, str, str] | None]:
-    """Return what a row says, and the first cell that cannot be read: (field, sentence in ru, in en)."""
+def read_cells(kind: Kind, header: Header, row: Row, reading: Reading) -> tuple[dict[str, Any], Refusal | None]:
+    """Return what a row says, and why it cannot be taken where a cell cannot be read or a mandatory one is empty."""
     values: dict[str, Any] = {}
     for column in kind.columns:
         place = header.places.get(column.field)
@@ -119,9 +134,9 @@ def read_cells(
         try:
             values[column.field] = column.parse(cell, reading)
         except cells.CellRefused as problem:
-            return values, (column.field, problem.ru, problem.en)
+            return values, Refusal(column.field, problem.ru, problem.en)
         if column.required and values[column.field] in (None, ""):
-            return values, (column.field, "не заполнено", "is empty")
+            return values, Refusal(column.field, "не заполнено", "is empty")
     return values, None
 
 

@@ -58,4 +58,5 @@ KIND = Kind(
         "body": "request_external_id",
     },
     can_lay_down=True,
+    key="external_id",
 )

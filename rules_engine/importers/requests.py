@@ -79,4 +79,5 @@ KIND = Kind(
         "body": "manager",
     },
     can_lay_down=True,
+    key="external_id",
 )

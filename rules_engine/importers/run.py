@@ -8,7 +8,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine.errors import InputError, PravilaError
 from rules_engine.importers import absences, clients, contacts, managers, requests
 from rules_engine.importers.cells import Reading
-from rules_engine.importers.columns import Header, Job, Kind, check_mapping, find_header, is_total, read_cells
+from rules_engine.importers.columns import (
+    Header,
+    Job,
+    Kind,
+    Refusal,
+    Values,
+    check_mapping,
+    find_header,
+    is_total,
+    read_cells,
+)
 from rules_engine.importers.report import Rejection, Report
 from rules_engine.importers.tabular import FileRefused, Row, read_rows
 from rules_engine.services.forms import InvalidForm
@@ -40,16 +50,17 @@ def import_file(
         raise InputError(path=f"--map {name}", ru=f"нет такого поля; есть {known}", en=f"is no field; there is {known}")
     header, rows = _choose_reading(path, kind, mapping)
     report = Report(ignored=header.ignored, is_dry_run=dry_run)
+    seen: dict[object, tuple[int, Values]] = {}
     if dry_run:
         # One transaction: a later row must find what an earlier one would have stored.
         with sessions() as session, session.begin() as transaction:
             for batch in _batches(rows):
-                _take_all(session, kind, header, batch, job, report)
+                _take_all(session, kind, header, batch, job, report, seen)
             transaction.rollback()
         return report
     for batch in _batches(rows):
         with sessions() as session, session.begin():
-            _take_all(session, kind, header, batch, job, report)
+            _take_all(session, kind, header, batch, job, report, seen)
     return report
 
 
@@ -70,37 +81,68 @@ def _choose_reading(path: Path, kind: Kind, mapping: Mapping[str, str]) -> tuple
     return best[1], best[2]
 
 
-def _take_all(session: Session, kind: Kind, header: Header, rows: Sequence[Row], job: Job, report: Report) -> None:
+def _take_all(
+    session: Session,
+    kind: Kind,
+    header: Header,
+    rows: Sequence[Row],
+    job: Job,
+    report: Report,
+    seen: dict[object, tuple[int, Values]],
+) -> None:
     reading = Reading(job.zone)
     for row in rows:
         if is_total(kind, header, row):
             continue
         report.read += 1
         values, refused = read_cells(kind, header, row, reading)
+        if refused is None:
+            refused = _misplaced(header, row) or _repeated(kind, row, values, seen)
         if refused is not None:
-            field, ru, en = refused
-            report.rejected.append(Rejection(row.number, header.titles.get(field, field), ru, en))
+            report.rejected.append(_rejection(header, row, refused))
             continue
         try:
             with session.begin_nested():
                 outcome = kind.take(session, values, job)
         except PravilaError as problem:
-            report.rejected.append(_rejection(kind, header, row, problem))
+            report.rejected.append(_rejection(header, row, _refusal(kind, problem)))
         else:
             report.count(outcome)
 
 
-def _rejection(kind: Kind, header: Header, row: Row, problem: PravilaError) -> Rejection:
-    path: str | None = None
+def _misplaced(header: Header, row: Row) -> Refusal | None:
+    """Refuse a line with more cells than the header: by an unquoted comma everything in it may be shifted."""
+    if row.is_delimited and any(cell is not None for cell in row.cells[header.width :]):
+        return Refusal(None, "ячеек больше, чем колонок", "has more cells than there are columns")
+    return None
+
+
+def _repeated(kind: Kind, row: Row, values: Values, seen: dict[object, tuple[int, Values]]) -> Refusal | None:
+    """Refuse a row that says something else under a name that the file has used already."""
+    if kind.key is None:
+        return None
+    first, said = seen.setdefault(values[kind.key], (row.number, values))
+    if said == values:
+        return None
+    return Refusal(
+        kind.key,
+        f"уже есть в строке {first} с другим содержанием",
+        f"stands in row {first} with another content",
+    )
+
+
+def _refusal(kind: Kind, problem: PravilaError) -> Refusal:
     if isinstance(problem, InvalidForm):
         first = problem.problems[0]
-        path, ru, en = first.path, first.ru, first.en
-    elif isinstance(problem, InputError):
-        path, ru, en = problem.path, str(problem.data["ru"]), str(problem.data["en"])
-    else:
-        ru, en = problem.message("ru"), problem.message("en")
-    field = kind.column_of(path) if path is not None else None
-    return Rejection(row.number, header.titles.get(field, field) if field is not None else None, ru, en)
+        return Refusal(kind.column_of(first.path), first.ru, first.en)
+    if isinstance(problem, InputError):
+        return Refusal(kind.column_of(problem.path), str(problem.data["ru"]), str(problem.data["en"]))
+    return Refusal(None, problem.message("ru"), problem.message("en"))
+
+
+def _rejection(header: Header, row: Row, refusal: Refusal) -> Rejection:
+    column = header.titles.get(refusal.field, refusal.field) if refusal.field is not None else None
+    return Rejection(row.number, column, refusal.ru, refusal.en)
 
 
 def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

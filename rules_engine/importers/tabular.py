@@ -9,7 +9,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -43,10 +43,14 @@ _MERGED_MOST: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row; `number` is the 1-based line at which it begins in the file, or its row in the sheet."""
+    """One row; `number` is the 1-based line at which it begins in the file, or its row in the sheet.
+
+    `is_delimited`: in its file a mark too many shifts the cells; in a sheet a cell beside the table is a note.
+    """
 
     number: int
     cells: tuple[Cell, ...]
+    is_delimited: bool = field(default=False, compare=False)
 
 
 class FileRefused(InputError):
@@ -148,7 +152,7 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[Row]:
             if not any(cell.strip() for cell in cells):
                 continue
             _bounded(path, first, len(cells), cells)
-            yield Row(first, tuple(cell.strip() or None for cell in cells))
+            yield Row(first, tuple(cell.strip() or None for cell in cells), is_delimited=True)
     except csv.Error as problem:
         raise FileRefused(
             path, f"строка {line + 1}: таблица повреждена", f"line {line + 1}: the table is damaged"

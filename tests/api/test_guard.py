@@ -1,7 +1,6 @@
 """Who may call, how often, and how the interface says no."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,15 +188,13 @@ def test_while_a_history_is_filled_only_reading_is_open(app: Flask, program: Pro
 
 
 def test_a_database_that_is_locked_is_said_so_and_stores_nothing(app: Flask, program: Program, cast: Cast) -> None:
-    shell = app.extensions["pravila"]
+    engine = app.extensions["pravila"].engine
     assert program.get("/requests").status_code == 200
-    path = Path(shell.engine.url.database)
-    with shell.engine.connect() as holder:
-        assert path.exists()
+    with engine.connect() as holder:
         holder.exec_driver_sql("SELECT 1")
-        raw = shell.engine.raw_connection()
-        raw.execute("PRAGMA busy_timeout=50")
-        raw.close()
+        impatient = engine.raw_connection()
+        impatient.execute("PRAGMA busy_timeout=50")
+        impatient.close()
         answer = program.post("/requests", BODY)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert program.get("/requests").json["items"] == []

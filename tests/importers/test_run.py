@@ -184,7 +184,8 @@ SPOILED = {
     "A-9,1996-10-05 11:20,,,": "received_at",
     "A-10,2026-10-05 11:20,,,спит": "status",
     "A-11,2026-10-05 11:20,,,in_progress": "status",
-    "A-1,2026-10-05 11:21,,,": "received_at",
+    "A-1,2026-10-05 11:21,,,": "external_id",
+    "A-12,2026-10-05 11:20,1.00,,,лишнее": None,
     f"{'A' * 201},2026-10-05 11:20,,,": "external_id",
 }
 
@@ -195,9 +196,16 @@ def test_each_spoiled_row_is_named_with_its_line_column_and_reason_and_stops_not
     rows = ["A-1,2026-10-05 11:20,1.00,,", *SPOILED, "A-2,2026-10-05 11:20,,,"]
     report = desk.take("requests", "\n".join(["external_id,received_at,amount,manager,status", *rows]))
     assert (report.read, report.created) == (len(rows), 2)
-    assert [(one.row, one.column) for one in report.rejected] == list(zip(range(3, 14), SPOILED.values(), strict=True))
+    assert [(one.row, one.column) for one in report.rejected] == list(zip(range(3, 15), SPOILED.values(), strict=True))
     assert all(one.reason("ru") != one.reason("en") and one.reason("ru") for one in report.rejected)
     assert sorted(session.scalars(select(Request.external_id))) == ["A-1", "A-2"]
+
+
+def test_an_arrival_cannot_be_moved_by_a_later_file(desk: Desk, cast: Cast) -> None:
+    text = "external_id,received_at\nA-1,2026-10-05 11:20\n"
+    desk.take("requests", text)
+    report = desk.take("requests", text.replace("11:20", "11:21"))
+    assert [(one.row, one.column) for one in report.rejected] == [(2, "received_at")]
 
 
 def test_a_refused_row_names_the_column_as_the_file_calls_it(desk: Desk) -> None:
