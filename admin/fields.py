@@ -21,7 +21,7 @@ Text = str | Any
 """A label: a string, or a lazy translation."""
 
 
-class OneOf(SelectField):  # type: ignore[misc]
+class OneOf(SelectField):
     """A choice that may be left empty: the empty line gives None."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Row(OneOf):
         super().__init__(label, rows(query), coerce=int, **more)
 
 
-class Several(SelectMultipleField):  # type: ignore[misc]
+class Several(SelectMultipleField):
     """A few of a short list, as check boxes."""
 
     widget = ListWidget(prefix_label=False)
@@ -72,7 +72,7 @@ class Several(SelectMultipleField):  # type: ignore[misc]
         self.choices = [(value, value) for value in values]
 
 
-class Instant(Field):  # type: ignore[misc]
+class Instant(Field):
     """An instant, typed and shown in the business zone to the minute."""
 
     widget = DateTimeLocalInput()
@@ -93,7 +93,7 @@ class Instant(Field):  # type: ignore[misc]
                 raise ValidationError(_("This is not a date and time.")) from None
 
 
-class Words(StringField):  # type: ignore[misc]
+class Words(StringField):
     """A list of words, typed with commas between them."""
 
     def _value(self) -> str:
@@ -106,7 +106,7 @@ class Words(StringField):  # type: ignore[misc]
         self.data = list(dict.fromkeys(part for part in parts if part))
 
 
-class Thousandths(Field):  # type: ignore[misc]
+class Thousandths(Field):
     """A decimal number, kept as whole thousandths; both decimal marks are accepted."""
 
     widget = TextInput()
@@ -147,7 +147,7 @@ def windows_text(windows: Iterable[Sequence[str]] | None) -> str:
     return ", ".join("–".join(window) for window in windows or [])
 
 
-class Windows(StringField):  # type: ignore[misc]
+class Windows(StringField):
     """The working windows of one day."""
 
     def __init__(self, label: Text, *, day: str, **more: Any) -> None:
@@ -181,7 +181,7 @@ DAY_LABELS = dict(
 )
 
 
-class Lines(StringField):  # type: ignore[misc]
+class Lines(StringField):
     """A list, one a line."""
 
     widget = TextArea()

@@ -1,6 +1,7 @@
 """The words for what is stored as a code: roles, statuses, outcomes, reasons. Other codes show as they are."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask
 from flask_babel import LazyString, lazy_gettext
@@ -72,7 +73,7 @@ CONTACT_KINDS: Labels = {
 DIRECTIONS: Labels = {"out": lazy_gettext("outgoing"), "in": lazy_gettext("incoming")}
 
 
-def label(labels: Labels, code: str | None) -> str:
+def label(labels: Mapping[Any, Any], code: str | None) -> str:
     """Return the words for a code in the viewer's language; an unknown code as it is, None as a dash."""
     if code is None:
         return "—"

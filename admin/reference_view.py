@@ -37,13 +37,13 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 SECRET_COLUMNS = frozenset({"password_hash", "digest"})
 
 
-class Database(SQLAlchemy):  # type: ignore[misc]
+class Database(SQLAlchemy):
     """What Flask-Admin asks for a session. It tells by this class that `.session` is one a web request."""
 
     def __init__(self) -> None:
         pass  # none of Flask-SQLAlchemy's own engines and models are wanted
 
-    session = LocalProxy(db_session)
+    session = LocalProxy(db_session)  # type: ignore[assignment]
 
 
 def defused(text: str) -> str:
@@ -77,7 +77,7 @@ EXPORTED = {
 }
 
 
-class Choices(FilterEqual):  # type: ignore[misc]
+class Choices(FilterEqual):
     """A filter that offers the values there are; they are asked anew for every page."""
 
     def __init__(self, column: Any, name: Any, options: Any) -> None:
@@ -91,7 +91,7 @@ class Choices(FilterEqual):  # type: ignore[misc]
         return value == "" or str(value) in dict(self.lines())
 
 
-class ReferenceView(ModelView):  # type: ignore[misc]
+class ReferenceView(ModelView):
     """A table of the reference data. Without `form` it can only be read."""
 
     title: ClassVar[Any] = ""
@@ -201,6 +201,11 @@ class ReferenceView(ModelView):  # type: ignore[misc]
         """Put the form's values into the row. Raises PravilaError, shown beside the field that its path names."""
         form.populate_obj(model)
 
+    def name_of(self, model: Any) -> str:
+        """Return how a page calls the row: by its name, else by its number."""
+        name = getattr(model, "name", None) or getattr(model, "external_id", None)
+        return str(name or f"№ {model.id}")
+
     def audit_key(self, model: Any) -> Any:
         """Return by what the audit log names the row."""
         return model.id
@@ -271,7 +276,7 @@ class ReferenceView(ModelView):  # type: ignore[misc]
     def _export_csv(self, return_url: Any) -> Response:
         answer: Response = super()._export_csv(return_url)
         # Without this mark spreadsheets take UTF-8 for the local code page.
-        body: Iterator[str] = chain(["\ufeff"], answer.response)  # type: ignore[arg-type, assignment]
+        body: Iterator[str] = chain(["\ufeff"], answer.response)  # type: ignore[arg-type]
         answer.response = body
         return answer
 
@@ -291,7 +296,7 @@ def snapshot(model: Any) -> dict[str, Any]:
     }
 
 
-def managers_query() -> Select[tuple[Manager]]:
+def managers_query() -> Select[Manager]:
     return select(Manager).join(User, Manager.user_id == User.id).order_by(User.name)
 
 

@@ -29,7 +29,7 @@ login_manager = LoginManager()
 ALWAYS_OPEN = frozenset({"static", "htmx.static", "login.login", "login.logout", "login.locale", "login.password"})
 
 
-class Viewer(UserMixin):  # type: ignore[misc]
+class Viewer(UserMixin):
     """The person behind this session, as the views see him."""
 
     def __init__(self, user: User) -> None:
@@ -108,7 +108,7 @@ def end_session() -> None:
     session.clear()
 
 
-@login_manager.user_loader  # type: ignore[untyped-decorator]
+@login_manager.user_loader
 def _load_viewer(user_id: str) -> Viewer | None:
     """Return the viewer of the session; None when it has run out, was revoked, or its user may not log in."""
     now = clock.now()

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import Admin
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from wtforms import BooleanField, DateField, StringField
 from wtforms.validators import Length, Optional, Regexp
@@ -65,7 +65,7 @@ def find(session: Session, text: str, owner_id: int | None, cursor: str | None) 
 def matches(text: str) -> Any:
     """Return the condition of the search field: a part of the name, the tax number, the end of a phone, a mail."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found = [Client.name.ilike(f"%{escaped}%", escape="\\")]
+    found: list[ColumnElement[bool]] = [Client.name.ilike(f"%{escaped}%", escape="\\")]
     digits = "".join(sign for sign in text if sign.isdigit())
     if len(digits) >= 4 and not any(sign.isalpha() for sign in text):
         found.append(Client.inn.like(f"{digits}%"))

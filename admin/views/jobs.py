@@ -40,7 +40,7 @@ def queues(session: Session, now: datetime, machine_now: datetime) -> list[Queue
     )
     is_later = and_(WorkItem.wake_at > now, ~is_set_aside)
     found = {
-        row[0]: Queue(*row)
+        row[0]: Queue(*tuple(row))
         for row in session.execute(
             select(
                 WorkItem.kind,

@@ -57,6 +57,9 @@ class OutboxView(ReferenceView):
         "key": lazy_gettext("Key"),
     }
 
+    def name_of(self, model: OutboxMessage) -> str:
+        return model.subject
+
     def may_send_again(self, message: OutboxMessage) -> bool:
         return message.state in AGAIN and message.channel == outbox.EMAIL and self._allowed("send_again")
 

@@ -17,6 +17,7 @@ from admin.access import may
 from admin.base import db_session, request_now, shell
 from admin.fields import DAY_LABELS, Instant, OneOf, Row, Thousandths, Windows, Words, windows_text
 from admin.labels import label
+from admin.language import day as day_text
 from admin.reference_view import Choices, ReferenceView, manager_options, managers_query, team_options
 from admin.security import viewer
 from admin.views import records
@@ -309,6 +310,9 @@ class ExceptionView(ReferenceView):
         "windows": lambda _v, _c, model, _n: windows_text(model.windows) or "—",
     }
 
+    def name_of(self, model: CalendarException) -> str:
+        return f"{model.calendar.name}: {day_text(model.day)}"
+
     def apply(self, form: Any, model: Any, *, is_created: bool) -> None:
         if form.kind.data == DayKind.WINDOWS and not form.windows.data:
             raise InputError(path="windows", ru="укажите часы", en="give the hours")
@@ -357,6 +361,9 @@ class AbsenceView(ReferenceView):
         "reason": lazy_gettext("Reason"),
     }
 
+    def name_of(self, model: Absence) -> str:
+        return model.manager.name
+
     def apply(self, form: Any, model: Any, *, is_created: bool) -> None:
         if form.ends_at.data <= form.starts_at.data:
             raise InputError(path="ends_at", ru="раньше начала", en="before it begins")
@@ -368,7 +375,7 @@ class AbsenceView(ReferenceView):
         wake_open_requests(session, request_now(), manager_ids=[model.manager_id])
 
 
-class Index(AdminIndexView):  # type: ignore[misc]
+class Index(AdminIndexView):
     """All of the reference data and the pages of the installation, grouped."""
 
     @expose()

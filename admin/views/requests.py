@@ -8,6 +8,7 @@ from uuid import uuid4
 from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from admin import request_list
@@ -195,7 +196,7 @@ def _request(request_id: int) -> Request:
 
 def _find(request_id: int) -> Request | None:
     query = request_list.narrowed(
-        request_list.select(Request),
+        select(Request),
         Filters(holder_id=None if scope() is Scope.ALL else viewer().manager_id or 0),
         request_now(),
     ).where(Request.id == request_id)
