@@ -39,10 +39,10 @@ from tests.factories import (
 from tests.moving import MINUTE, Happening, jump, step
 
 START = at("2026-10-05 09:30")
-HORIZON = 150
-HOURS = {"mon": [["09:35", "10:00"], ["10:10", "10:50"], ["11:05", "11:20"], ["11:30", "18:00"]]}
+HORIZON = 110
+HOURS = {"mon": [["09:35", "09:55"], ["10:05", "10:30"], ["10:40", "10:50"], ["11:00", "18:00"]]}
 
-minutes = st.integers(1, 60)
+minutes = st.integers(1, 45)
 
 
 def _time_conditions() -> st.SearchStrategy[dict[str, Any]]:
@@ -113,9 +113,9 @@ class Day:
 
 @st.composite
 def _days(draw: st.DrawFn, *, others: bool) -> Day:
-    received = draw(st.lists(st.integers(0, 40), min_size=1, max_size=2))
-    answered = [draw(st.none() | st.integers(1, 90)) for _ in received]
-    away = draw(st.none() | st.tuples(st.integers(0, 120), st.integers(1, 120)))
+    received = draw(st.lists(st.integers(0, 20), min_size=1, max_size=2))
+    answered = [draw(st.none() | st.integers(1, 60)) for _ in received]
+    away = draw(st.none() | st.tuples(st.integers(0, 90), st.integers(1, 60)))
     return Day(draw(_rules(others=others)), received, answered, away)
 
 
@@ -239,7 +239,7 @@ def test_stepping_and_jumping_have_the_same_effects(
     _same(sqlite_template, tmp_path, settings, day, jump, step)
 
 
-@examples(max_examples=10, deadline=None, suppress_health_check=_quiet)
+@examples(max_examples=7, deadline=None, suppress_health_check=_quiet)
 @given(_days(others=False))
 def test_looking_at_everything_every_minute_finds_nothing_that_a_wake_missed(
     sqlite_template: Path, tmp_path: Path, settings: Settings, day: Day
