@@ -14,14 +14,15 @@ SQLITE_BUSY_MS = 60_000
 def make_engine(url: str, *, relaxed: bool = False) -> Engine:
     """Return an engine for SQLite or PostgreSQL.
 
-    `relaxed` switches off SQLite's wait for the disk, for filling a demo or a back-test only.
+    `relaxed` switches off SQLite's wait for the disk, for filling a demo or a back-test only. The values of a statement
+    that fails stay out of its error: what clients wrote must not get into logs.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        engine = create_engine(parsed, connect_args={"check_same_thread": False}, hide_parameters=True)
         _prepare_sqlite(engine, relaxed=relaxed)
         return engine
-    return create_engine(parsed, pool_pre_ping=True)
+    return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
 
 
 def _prepare_sqlite(engine: Engine, *, relaxed: bool) -> None:
