@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from rules_engine.demo.requests import mean_amount_rank
 from rules_engine.models import Assignment, Request, RequestStatus
-from rules_engine.services import request_tasks, status, tasks
+from rules_engine.services import intake, request_tasks, status, tasks
 from rules_engine.services.incoming import ContactOutcome
 from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.replay import lay_down
@@ -23,6 +23,7 @@ from rules_engine.services.replay import lay_down
 KIND = "demo"
 SOURCE = "demo"
 GIVE_UP_AFTER = timedelta(days=21)
+_HELD = select(Assignment).where(Assignment.request_id == bindparam("request"), Assignment.ended_at.is_(None))
 REFUSALS = ("expensive", "postponed", "rival", "no_need", "other")
 
 
@@ -64,15 +65,11 @@ class Actors:
 
     def act(self, session: Session, payload: dict[str, Any], now: datetime) -> None:
         """Do one step of the life of a request and lay down the next."""
-        request = session.scalars(
-            select(Request).where(Request.source == SOURCE, Request.external_id == payload["request"])
-        ).one_or_none()
+        request = intake.by_key(session, SOURCE, payload["request"])
         if request is None or not request.status.is_open or now - request.received_at > GIVE_UP_AFTER:
             return
         random = Random(f"{self.seed}:{payload['request']}:{payload['number']}")
-        held = session.scalars(
-            select(Assignment).where(Assignment.request_id == request.id, Assignment.ended_at.is_(None))
-        ).one_or_none()
+        held = session.scalars(_HELD, {"request": request.id}).one_or_none()
         if held is None:
             self._next(session, payload, "look", now + timedelta(minutes=30))
             return

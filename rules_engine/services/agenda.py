@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine import clock
 from rules_engine.db import transaction
 from rules_engine.errors import DeliveryError, PolicyViolation
-from rules_engine.models import Replay, Request, RequestStatus, WorkKind
+from rules_engine.models import Replay, RequestStatus, WorkKind
 from rules_engine.services import assignment, escalation, outbox, quarantine, work
 from rules_engine.services.crash_points import reach
 from rules_engine.services.outbox import Letter, Sender
+from rules_engine.services.reading import locked_request
 from rules_engine.services.work import Claim
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ def look(session: Session, request_id: int, now: datetime, *, attempt: int = 1) 
     Reads the request anew and locks it, so what was decided earlier on older facts cannot be repeated. From the second
     `attempt` on the native engine decides alone.
     """
-    request = session.get(Request, request_id, with_for_update=True, populate_existing=True)
+    request = locked_request(session, request_id)
     if request is None or request.is_history or not request.status.is_open:
         return Looked(None)
     assigned = 0

@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.fair_share import entitlement
@@ -20,6 +20,7 @@ from rules_engine.language.thresholds import fields_used
 from rules_engine.models import Request, RoundRobinPointer
 from rules_engine.services.facts import SeenRequest, load_needs, person_facts
 from rules_engine.services.loads import HELD, NOTHING, Load, loads
+from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference
 
 _CLIENTS_PEOPLE: Final = frozenset({"owner", "cover", "team_of_owner"})
@@ -98,18 +99,22 @@ def previous_holder(session: Session, request: Request) -> int | None:
     """Return who holds the latest other open request of the client; None where nobody does."""
     if request.client_id is None:
         return None
-    return session.scalar(
-        select(Request.manager_id)
-        .where(
-            Request.client_id == request.client_id,
-            Request.id != request.id,
-            Request.status.in_(HELD),
-            Request.is_history.is_(False),
-            Request.manager_id.is_not(None),
-        )
-        .order_by(Request.received_at.desc(), Request.id.desc())
-        .limit(1)
+    found = rows(session, _PREVIOUS, {"client": request.client_id, "itself": request.id})
+    return found[0].manager_id if found else None
+
+
+_PREVIOUS: Final = (
+    select(Request.manager_id)
+    .where(
+        Request.client_id == bindparam("client"),
+        Request.id != bindparam("itself"),
+        Request.status.in_(HELD),
+        Request.is_history.is_(False),
+        Request.manager_id.is_not(None),
     )
+    .order_by(Request.received_at.desc(), Request.id.desc())
+    .limit(1)
+)
 
 
 class Entitlements:
@@ -222,8 +227,10 @@ def _next_change_of(picture: Reference, now: datetime) -> Callable[[int], int | 
 
 
 def _pointers(session: Session) -> dict[str, int]:
-    stored = session.execute(select(RoundRobinPointer.pool, RoundRobinPointer.manager_id))
-    return {row.pool: row.manager_id for row in stored}
+    return {row.pool: row.manager_id for row in rows(session, _POINTERS, {})}
+
+
+_POINTERS: Final = select(RoundRobinPointer.pool, RoundRobinPointer.manager_id)
 
 
 def _actions(ruleset: Ruleset) -> Iterator[Action]:

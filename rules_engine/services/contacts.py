@@ -5,9 +5,9 @@ What a contact changes is decided by its own instant, not by when it became know
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, InputError
@@ -26,11 +26,28 @@ from rules_engine.services import clients, intake, request_tasks, work
 from rules_engine.services.incoming import ContactIn
 from rules_engine.services.inserting import insert_if_new
 from rules_engine.services.people import find_manager
+from rules_engine.services.reading import lock_request
+from rules_engine.services.writing import add_row
 
 __all__ = ["ContactIn", "Recorded", "holder_at", "record"]
 
 _TOLD = ("at", "kind", "direction", "outcome", "duration_seconds", "is_automatic")
 """What a repeat under the same key must agree in."""
+
+_BY_KEY: Final = select(Contact).where(
+    Contact.source == bindparam("its_source"), Contact.external_id == bindparam("its_id")
+)
+_BY_ID: Final = select(Contact).where(Contact.id == bindparam("contact"))
+_OWNERSHIP_AT: Final = (
+    select(Assignment)
+    .where(
+        Assignment.request_id == bindparam("request"),
+        Assignment.assigned_at <= bindparam("at"),
+        or_(Assignment.ended_at.is_(None), Assignment.ended_at > bindparam("at")),
+    )
+    .order_by(Assignment.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +87,7 @@ def record(session: Session, data: ContactIn, *, now: datetime, actor: str) -> R
         if first is None:  # pragma: no cover - the key was refused because the row is there
             raise LookupError(f"contact {data.source}/{data.external_id} vanished")
         return _again(first, data)
-    contact = session.get_one(Contact, contact_id)
+    contact = session.scalars(_BY_ID, {"contact": contact_id}).one()
     if request is not None:
         _act_on_request(session, contact, request, now=now, actor=actor)
     if contact.outcome == "do_not_call" and contact.client_id is not None:
@@ -88,9 +105,7 @@ def holder_at(session: Session, request: Request, at: datetime) -> int | None:
 
 
 def _by_key(session: Session, data: ContactIn) -> Contact | None:
-    return session.scalars(
-        select(Contact).where(Contact.source == data.source, Contact.external_id == data.external_id)
-    ).first()
+    return session.scalars(_BY_KEY, {"its_source": data.source, "its_id": data.external_id}).first()
 
 
 def _again(known: Contact, data: ContactIn) -> Recorded:
@@ -178,21 +193,12 @@ def _values(
 
 
 def _ownership_at(session: Session, request_id: int, at: datetime) -> Assignment | None:
-    return session.scalars(
-        select(Assignment)
-        .where(
-            Assignment.request_id == request_id,
-            Assignment.assigned_at <= at,
-            or_(Assignment.ended_at.is_(None), Assignment.ended_at > at),
-        )
-        .order_by(Assignment.id.desc())
-        .limit(1)
-    ).first()
+    return session.scalars(_OWNERSHIP_AT, {"request": request_id, "at": at}).first()
 
 
 def _act_on_request(session: Session, contact: Contact, request: Request, *, now: datetime, actor: str) -> None:
     """Let a contact count for its request: first answer, activity, attempts."""
-    session.refresh(request, with_for_update=True)
+    lock_request(session, request)
     counts = contact.direction == "out" and not contact.is_automatic and not request.is_history
     held = _ownership_at(session, request.id, contact.at) if counts else None
     is_first = False
@@ -207,20 +213,19 @@ def _act_on_request(session: Session, contact: Contact, request: Request, *, now
             request.last_activity_at = contact.at if known is None else max(known, contact.at)
     if counts and contact.outcome == "not_reached":
         request.contact_attempts += 1
-    session.add(
-        RequestEvent(
-            request_id=request.id,
-            at=contact.at,
-            kind="contact",
-            actor=actor,
-            data={
-                "contact_id": contact.id,
-                "kind": contact.kind,
-                "direction": contact.direction,
-                "outcome": contact.outcome,
-                "is_first_answer": is_first,
-            },
-        )
+    _write_event(
+        session,
+        contact,
+        request,
+        "contact",
+        actor,
+        {
+            "contact_id": contact.id,
+            "kind": contact.kind,
+            "direction": contact.direction,
+            "outcome": contact.outcome,
+            "is_first_answer": is_first,
+        },
     )
     if is_first and held is not None and held.ended_at is None:
         _begin(session, contact, request, now, actor)
@@ -231,14 +236,13 @@ def _begin(session: Session, contact: Contact, request: Request, now: datetime, 
     if request.status is RequestStatus.ASSIGNED:
         request.status = RequestStatus.IN_PROGRESS
         request.status_at = max(request.status_at, contact.at)
-        session.add(
-            RequestEvent(
-                request_id=request.id,
-                at=contact.at,
-                kind="status",
-                actor=actor,
-                data={"before": "assigned", "after": "in_progress"},
-            )
-        )
-    session.flush()
+        _write_event(session, contact, request, "status", actor, {"before": "assigned", "after": "in_progress"})
     request_tasks.move_on(session, request, outcome=contact.outcome or "answered", note="", now=now)
+
+
+def _write_event(
+    session: Session, contact: Contact, request: Request, kind: str, actor: str, data: dict[str, Any]
+) -> None:
+    add_row(
+        session, RequestEvent, {"request_id": request.id, "at": contact.at, "kind": kind, "actor": actor, "data": data}
+    )

@@ -8,8 +8,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.escalation import Situation, decide_escalation
@@ -19,13 +20,15 @@ from rules_engine.decisions.instants import to_us
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import NotFound
 from rules_engine.language.values import dump_facts
-from rules_engine.models import ActionState, Assignment, Decision, Firing, FiringAction, Request, WorkKind
+from rules_engine.models import ActionState, Assignment, Firing, FiringAction, Request, WorkKind
 from rules_engine.services import assignment, facts, journal, rulebook, settings_store
 from rules_engine.services.escalation_effects import Case, carry_out
 from rules_engine.services.facts import SeenRequest
 from rules_engine.services.modes import mode_in
+from rules_engine.services.reading import rows
 from rules_engine.services.reference import Reference, reference
 from rules_engine.services.rulebook import Evaluation, PublishedRuleset
+from rules_engine.services.writing import add_row, add_rows
 
 MAX_STEPS = 10
 """Rules that set each other off are stopped after so many evaluations at one instant."""
@@ -77,8 +80,8 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
         if not outcome:
             again = next_wake(plan, ownership.fired, seen.clocks, seen.facts, now)
             return Look(min((at for at in (again, coming) if at), default=None), count)
-        decision = _write(session, request, ruleset, evaluation, mode, seen, ownership, outcome, now)
-        carry_out(Case(session, request, ownership.id, decision, outcome, now))
+        decision_id = _write(session, request, ruleset, evaluation, mode, seen, ownership, outcome, now)
+        carry_out(Case(session, request, ownership.id, decision_id, outcome, now))
         session.flush()
         count += len(outcome.firings)
     _stopped(session, request, now)
@@ -108,24 +111,8 @@ def ownership_of(session: Session, request: Request) -> Ownership:
 
 def ownerships_of(session: Session, request_ids: list[int]) -> dict[int, Ownership]:
     """Return what `ownership_of` does for several requests, in one query."""
-    held = (
-        select(Request.id.label("request_id"), func.coalesce(Assignment.id, NO_OWNERSHIP).label("ownership"))
-        .outerjoin(Assignment, (Assignment.request_id == Request.id) & Assignment.ended_at.is_(None))
-        .where(Request.id.in_(request_ids))
-        .subquery()
-    )
-    rows = session.execute(
-        select(held.c.request_id, held.c.ownership, Firing.rule, Firing.occurrence, Firing.at)
-        .outerjoin(
-            Firing,
-            (Firing.item_kind == WorkKind.REQUEST.value)
-            & (Firing.item_id == held.c.request_id)
-            & (Firing.ownership == held.c.ownership),
-        )
-        .order_by(Firing.occurrence)
-    )
     found = {id_: Ownership(NO_OWNERSHIP, {}) for id_ in request_ids}
-    for request_id, ownership, rule, occurrence, at in rows:
+    for request_id, ownership, rule, occurrence, at in rows(session, _OWNERSHIPS, {"requests": request_ids}):
         if found[request_id].id != ownership:
             found[request_id] = Ownership(ownership, {})
         if rule is None:
@@ -135,6 +122,28 @@ def ownerships_of(session: Session, request_ids: list[int]) -> dict[int, Ownersh
         first = fired[rule].first_us if rule in fired else to_us(at)
         fired[rule] = Fired(first, occurrence)
     return found
+
+
+def _ownerships() -> Select[int, int, str, int, datetime]:
+    held = (
+        select(Request.id.label("request_id"), func.coalesce(Assignment.id, NO_OWNERSHIP).label("ownership"))
+        .outerjoin(Assignment, (Assignment.request_id == Request.id) & Assignment.ended_at.is_(None))
+        .where(Request.id.in_(bindparam("requests", expanding=True)))
+        .subquery()
+    )
+    return (
+        select(held.c.request_id, held.c.ownership, Firing.rule, Firing.occurrence, Firing.at)
+        .outerjoin(
+            Firing,
+            (Firing.item_kind == WorkKind.REQUEST.value)
+            & (Firing.item_id == held.c.request_id)
+            & (Firing.ownership == held.c.ownership),
+        )
+        .order_by(Firing.occurrence)
+    )
+
+
+_OWNERSHIPS: Final = _ownerships()
 
 
 def _mode(picture: Reference, request: Request, now: datetime) -> Mode:
@@ -181,11 +190,11 @@ def _write(
     ownership: Ownership,
     outcome: EscalationOutcome,
     now: datetime,
-) -> Decision:
-    """Store the decision and its firings; the unique key of the latter refuses what was done before."""
+) -> int:
+    """Return the id of the stored decision. The unique key of its firings refuses what was done before."""
     transfer = outcome.transfer
     is_moved = transfer is not None and any(effect.action == "reassign" for effect in outcome.applied)
-    decision = journal.record_decision(
+    decision_id = journal.write_decision(
         session,
         decision="escalation",
         subject_kind="request",
@@ -200,28 +209,32 @@ def _write(
         detail={"facts": dump_facts(seen.facts), "outcome": outcome.to_json()},
     )
     for firing in outcome.firings:
-        row = Firing(
-            item_kind=WorkKind.REQUEST.value,
-            item_id=request.id,
-            rule=firing.rule,
-            ownership=ownership.id,
-            occurrence=firing.occurrence,
-            at=now,
-            decision_id=decision.id,
+        firing_id = add_row(
+            session,
+            Firing,
+            {
+                "item_kind": WorkKind.REQUEST.value,
+                "item_id": request.id,
+                "rule": firing.rule,
+                "ownership": ownership.id,
+                "occurrence": firing.occurrence,
+                "at": now,
+                "decision_id": decision_id,
+            },
         )
-        row.actions = [
-            FiringAction(
-                ordinal=ordinal,
-                action=action.effect.action,
-                params=action.effect.params,
-                state=_STATES[action.state],
-                result={} if action.why is None else {"why": str(action.why)},
-            )
+        actions = [
+            {
+                "firing_id": firing_id,
+                "ordinal": ordinal,
+                "action": action.effect.action,
+                "params": action.effect.params,
+                "state": _STATES[action.state],
+                "result": {} if action.why is None else {"why": str(action.why)},
+            }
             for ordinal, action in enumerate(firing.actions)
         ]
-        session.add(row)
-    session.flush()
-    return decision
+        add_rows(session, FiringAction, actions)
+    return decision_id
 
 
 _STATES = {state: ActionState(state.value) for state in State}

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from rules_engine.db import settings_of
 from rules_engine.decisions.effects import Effect
 from rules_engine.decisions.escalation_outcome import EscalationOutcome, Message
-from rules_engine.models import Assignment, Decision, Request, RequestEvent, RequestStatus, Task, TaskKind
+from rules_engine.models import Assignment, Decision, Request, RequestStatus, Task, TaskKind
 from rules_engine.services import assignment, journal, outbox, status
+from rules_engine.services.handing_over import write_event
 from rules_engine.services.reference import reference
 
 _LANGUAGES: Final = ("ru", "en")
+_MARK_LATE: Final = update(Assignment).where(Assignment.id == bindparam("assignment")).values(is_late=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Case:
     session: Session
     request: Request
     ownership: int
-    decision: Decision
+    decision_id: int
     outcome: EscalationOutcome
     now: datetime
 
@@ -42,14 +44,14 @@ def carry_out(case: Case) -> None:
     """
     if not case.outcome.applied:
         return
-    case.session.add(
-        RequestEvent(
-            request_id=case.request.id,
-            at=case.now,
-            kind="escalated",
-            actor=journal.SYSTEM,
-            data={"decision_id": case.decision.id, "rules": list(case.outcome.fired)},
-        )
+    write_event(
+        case.session,
+        case.request,
+        case.now,
+        "escalated",
+        journal.SYSTEM,
+        decision_id=case.decision_id,
+        rules=list(case.outcome.fired),
     )
     for message in case.outcome.messages:
         _send(case, message)
@@ -58,13 +60,14 @@ def carry_out(case: Case) -> None:
 
 
 def _mark_late(case: Case, _: Effect) -> None:
-    case.session.execute(update(Assignment).where(Assignment.id == case.ownership).values(is_late=True))
+    case.session.execute(_MARK_LATE, {"assignment": case.ownership})
 
 
 def _reassign(case: Case, _: Effect) -> None:
     transfer = case.outcome.transfer
     if transfer is not None:
-        assignment.take_away_and_reassign(case.session, case.request, transfer, case.decision, case.now)
+        decision = case.session.get_one(Decision, case.decision_id)
+        assignment.take_away_and_reassign(case.session, case.request, transfer, decision, case.now)
 
 
 def _set_priority(case: Case, effect: Effect) -> None:
@@ -101,7 +104,7 @@ def _create_task(case: Case, effect: Effect) -> None:
             assignment_id=case.session.scalar(
                 select(Assignment.id).where(Assignment.request_id == request.id, Assignment.ended_at.is_(None))
             ),
-            decision_id=case.decision.id,
+            decision_id=case.decision_id,
             title=dict.fromkeys(_LANGUAGES, str(params["title"])),
             reason=case.title(effect.rule),
             rule=effect.rule,
@@ -123,7 +126,7 @@ def _propose(case: Case, effect: Effect) -> None:
             for lang in _LANGUAGES
         },
         link=_link(case),
-        key=f"proposal:{case.decision.id}:{effect.rule}:{effect.action}",
+        key=f"proposal:{case.decision_id}:{effect.rule}:{effect.action}",
         now=case.now,
     )
 
@@ -172,7 +175,7 @@ def _send(case: Case, message: Message) -> None:
             for lang in _LANGUAGES
         },
         link=_link(case),
-        key=f"escalation:{case.decision.id}:{message.to}",
+        key=f"escalation:{case.decision_id}:{message.to}",
         now=case.now,
         digest_minutes=message.digest_minutes,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import BindParameter, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.instants import to_us
@@ -18,6 +18,7 @@ from rules_engine.language.values import Canonical, Facts, canonical_text
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Client, Contact, Request, RequestStatus
 from rules_engine.services.loads import HELD, NOTHING, Load, loads
+from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference, reference
 
 _Value = Canonical | Iterable[str] | None
@@ -241,22 +242,12 @@ _Rows = dict[int, _ClientRow]
 _Provider = Callable[[Session, _Rows], None]
 
 
-def _card(session: Session, rows: _Rows) -> None:
-    stored = session.execute(
-        select(
-            Client.id,
-            Client.owner_id,
-            Client.cover_id,
-            Client.contract_ends_on,
-            Client.segment,
-            Client.region,
-            Client.tags,
-            Client.do_not_call,
-            Client.consent_on,
-        ).where(Client.id.in_(rows))
-    )
-    for one in stored:
-        row = rows[one.id]
+_OF_CLIENTS: Final[BindParameter[list[int]]] = bindparam("clients", expanding=True)
+
+
+def _card(session: Session, found: _Rows) -> None:
+    for one in rows(session, _CARDS, {"clients": list(found)}):
+        row = found[one.id]
         row.owner_id, row.cover_id, row.contract_ends_on = one.owner_id, one.cover_id, one.contract_ends_on
         row.facts |= {
             "client.segment": one.segment or None,
@@ -267,8 +258,27 @@ def _card(session: Session, rows: _Rows) -> None:
         }
 
 
-def _contacts(session: Session, rows: _Rows) -> None:
+_CARDS: Final = select(
+    Client.id,
+    Client.owner_id,
+    Client.cover_id,
+    Client.contract_ends_on,
+    Client.segment,
+    Client.region,
+    Client.tags,
+    Client.do_not_call,
+    Client.consent_on,
+).where(Client.id.in_(_OF_CLIENTS))
+
+
+def _contacts(session: Session, found: _Rows) -> None:
     """The last contact of each client; automatic replies are none."""
+    for client_id, at, outcome in rows(session, _LAST_CONTACTS, {"clients": list(found)}):
+        found[client_id].last_contact_at = at
+        found[client_id].facts["client.last_outcome"] = outcome or None
+
+
+def _last_contacts() -> Select[int, datetime, str]:
     newest = (
         select(
             Contact.client_id,
@@ -278,36 +288,41 @@ def _contacts(session: Session, rows: _Rows) -> None:
             .over(partition_by=Contact.client_id, order_by=(Contact.at.desc(), Contact.id.desc()))
             .label("place"),
         )
-        .where(Contact.client_id.in_(rows), Contact.is_automatic.is_(False))
+        .where(Contact.client_id.in_(_OF_CLIENTS), Contact.is_automatic.is_(False))
         .subquery()
     )
-    for client_id, at, outcome in session.execute(
-        select(newest.c.client_id, newest.c.at, newest.c.outcome).where(newest.c.place == 1)
-    ):
-        rows[client_id].last_contact_at = at
-        rows[client_id].facts["client.last_outcome"] = outcome or None
+    return select(newest.c.client_id, newest.c.at, newest.c.outcome).where(newest.c.place == 1)
 
 
-def _open_requests(session: Session, rows: _Rows) -> None:
+_LAST_CONTACTS: Final = _last_contacts()
+
+
+def _open_requests(session: Session, found: _Rows) -> None:
     """How many open requests each client has; who has none is counted too."""
-    for row in rows.values():
+    for row in found.values():
         row.open_requests = 0
-    statement = (
-        select(Request.client_id, func.count())
-        .where(
-            Request.client_id.in_(rows),
-            Request.status.in_((RequestStatus.NEW, *HELD)),
-            Request.is_history.is_(False),
-        )
-        .group_by(Request.client_id)
+    for client_id, number in rows(session, _OPEN_REQUESTS, {"clients": list(found)}):
+        found[client_id].open_requests = number
+
+
+_OPEN_REQUESTS: Final = (
+    select(Request.client_id, func.count())
+    .where(
+        Request.client_id.in_(_OF_CLIENTS),
+        Request.status.in_((RequestStatus.NEW, *HELD)),
+        Request.is_history.is_(False),
     )
-    for client_id, number in session.execute(statement):
-        if client_id is not None:
-            rows[client_id].open_requests = number
+    .group_by(Request.client_id)
+)
 
 
-def _refusals(session: Session, rows: _Rows) -> None:
+def _refusals(session: Session, found: _Rows) -> None:
     """The reason of each client's last refusal."""
+    for client_id, reason in rows(session, _LAST_REFUSALS, {"clients": list(found)}):
+        found[client_id].facts["client.refusal_reason"] = reason
+
+
+def _last_refusals() -> Select[int, str]:
     newest = (
         select(
             Request.client_id,
@@ -316,14 +331,17 @@ def _refusals(session: Session, rows: _Rows) -> None:
             .over(partition_by=Request.client_id, order_by=(Request.closed_at.desc(), Request.id.desc()))
             .label("place"),
         )
-        .where(Request.client_id.in_(rows), Request.status == RequestStatus.LOST, Request.close_reason.is_not(None))
+        .where(
+            Request.client_id.in_(_OF_CLIENTS),
+            Request.status == RequestStatus.LOST,
+            Request.close_reason.is_not(None),
+        )
         .subquery()
     )
-    for client_id, reason in session.execute(
-        select(newest.c.client_id, newest.c.close_reason).where(newest.c.place == 1)
-    ):
-        rows[client_id].facts["client.refusal_reason"] = reason
+    return select(newest.c.client_id, newest.c.close_reason).where(newest.c.place == 1)
 
+
+_LAST_REFUSALS: Final = _last_refusals()
 
 _CLIENT_PROVIDERS: Final[tuple[tuple[frozenset[str], _Provider], ...]] = (
     (
@@ -360,9 +378,9 @@ IMPLEMENTED: Final = frozenset(
 
 
 def _clients(session: Session, requests: Sequence[Request], wanted: frozenset[str], *, with_people: bool) -> _Rows:
-    rows: _Rows = {request.client_id: _ClientRow() for request in requests if request.client_id is not None}
-    if rows:
+    found: _Rows = {request.client_id: _ClientRow() for request in requests if request.client_id is not None}
+    if found:
         for keys, provide in _CLIENT_PROVIDERS:
             if (with_people and provide is _card) or not keys.isdisjoint(wanted):
-                provide(session, rows)
-    return rows
+                provide(session, found)
+    return found

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from rules_engine.models import (
@@ -25,6 +25,7 @@ from rules_engine.services.reference import ManagerRef, Reference
 from rules_engine.services.writing import add_row, put_row
 
 CLOSED: Final = "closed"
+_HELD: Final = select(Assignment).where(Assignment.request_id == bindparam("request"), Assignment.ended_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,7 @@ def take_back(
 
     His open tasks about it are cancelled, with `task_note` as the reason.
     """
-    held = session.scalars(
-        select(Assignment).where(Assignment.request_id == request.id, Assignment.ended_at.is_(None))
-    ).one_or_none()
+    held = session.scalars(_HELD, {"request": request.id}).one_or_none()
     if held is None:
         return None
     held.ended_at = at

@@ -18,7 +18,7 @@ def insert_if_new(session: Session, row: type[Keyed], values: dict[str, Any], ke
 
     On PostgreSQL it waits for another transaction that is just writing the same key.
     """
-    found: int | None = session.scalar(_statement(row, key, is_sqlite(session)), values)
+    found: int | None = session.connection().scalar(_statement(row, key, is_sqlite(session)), values)
     return found
 
 

@@ -19,6 +19,7 @@ from rules_engine.services.clients import Matched
 from rules_engine.services.incoming import RequestChanges, RequestIn
 from rules_engine.services.inserting import insert_if_new
 from rules_engine.services.people import find_manager
+from rules_engine.services.reading import lock_request
 from rules_engine.services.reference import ManagerRef
 
 __all__ = [
@@ -43,6 +44,7 @@ MEAN_OVER: Final = timedelta(days=90)
 _BY_KEY: Final = select(Request).where(
     Request.source == bindparam("its_source"), Request.external_id == bindparam("its_id")
 )
+_BY_ID: Final = select(Request).where(Request.id == bindparam("id"))
 _AMOUNTS: Final = select(func.sum(Request.amount_minor), func.count(Request.amount_minor)).where(
     Request.service == bindparam("service"),
     Request.channel == bindparam("channel"),
@@ -95,7 +97,7 @@ def receive(session: Session, data: RequestIn, *, now: datetime, actor: str, his
         if first is None:  # pragma: no cover - the key was refused because the row is there
             raise LookupError(f"request {data.source}/{data.external_id} vanished")
         return _again(first, digest)
-    request = session.get_one(Request, request_id)
+    request = session.scalars(_BY_ID, {"id": request_id}).one()
     _write_received(session, request, data, matched, duplicate_of, actor)
     if is_history:
         return Received(request, created=True)
@@ -122,7 +124,7 @@ def change(session: Session, request: Request, changes: RequestChanges, *, now: 
     if request.status.is_open and not request.is_history:
         # Before the row is locked: see the order of locks in work.py.
         work.ask(session, WorkKind.REQUEST, request.id, now)
-    session.refresh(request, with_for_update=True)
+    lock_request(session, request)
     different = _differences(request, changes)
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}

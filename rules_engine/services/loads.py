@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.models import Assignment, LedgerBalance, Manager, Request, RequestStatus, UtcDateTime
 from rules_engine.services.ledger_rows import month_of
+from rules_engine.services.reading import rows
 from rules_engine.services.reference import Reference
 
 HELD: Final = (RequestStatus.ASSIGNED, RequestStatus.IN_PROGRESS, RequestStatus.WAITING_CLIENT)
@@ -59,7 +60,7 @@ def loads(
     statement = _statement(work, today, ids is not None)
     return {
         id_: Load(count or 0, value or 0, last, opened, unanswered, received)
-        for id_, count, value, last, opened, unanswered, received in session.execute(statement, parameters)
+        for id_, count, value, last, opened, unanswered, received in rows(session, statement, parameters)
     }
 
 

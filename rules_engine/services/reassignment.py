@@ -21,6 +21,7 @@ from rules_engine.services import assignment_texts, audit, journal, ledger_rows,
 from rules_engine.services.handing_over import CLOSED, Handover, hand_over, take_back, tell_taken, write_event
 from rules_engine.services.ledger_rows import Cause
 from rules_engine.services.modes import mode_in
+from rules_engine.services.reading import lock_request
 from rules_engine.services.reference import ManagerRef, Reference, reference
 from rules_engine.services.weighing import ASSIGNMENT, record, weigh, whole_roster
 
@@ -54,7 +55,7 @@ def assign_by_hand(
     """
     # Before the row is locked: see the order of locks in work.py.
     work.ask(session, WorkKind.REQUEST, request.id, now)
-    session.refresh(request, with_for_update=True)
+    lock_request(session, request)
     ledger_rows.lock_month(session, now)
     picture = reference(session)
     chosen = picture.manager(manager.id)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import Assignment, Request, Task, TaskKind, TaskState
@@ -12,12 +12,15 @@ _GO_ON: Final = {"ru": "Продолжить работу по заявке", "e
 _NEXT_STEP: Final = {"ru": "наступает следующий шаг", "en": "the next step is due"}
 _NO_STEP: Final = {"ru": "ответ дан, следующий шаг не назначен", "en": "answered, and no next step is set"}
 
+_OPEN_TASKS: Final = (
+    select(Task).where(Task.request_id == bindparam("request"), Task.state == TaskState.OPEN).order_by(Task.id)
+)
+_OPEN_TASK: Final = _OPEN_TASKS.where(Task.kind == TaskKind.REQUEST)
+
 
 def open_task(session: Session, request_id: int) -> Task | None:
     """Return the open task of a request itself; extra ones that rules made stand beside it."""
-    return session.scalars(
-        select(Task).where(Task.request_id == request_id, Task.state == TaskState.OPEN, Task.kind == TaskKind.REQUEST)
-    ).first()
+    return session.scalars(_OPEN_TASK, {"request": request_id}).first()
 
 
 def move_on(session: Session, request: Request, *, outcome: str | None, note: str, now: datetime) -> Task | None:
@@ -90,9 +93,7 @@ def finish(task: Task, *, outcome: str | None, note: str, now: datetime) -> None
 
 def close_all(session: Session, request: Request, *, outcome: str, now: datetime) -> None:
     """Finish the task of a request that is closed; what rules asked for beside it has become pointless."""
-    for task in session.scalars(
-        select(Task).where(Task.request_id == request.id, Task.state == TaskState.OPEN).order_by(Task.id)
-    ):
+    for task in session.scalars(_OPEN_TASKS, {"request": request.id}).all():
         if task.kind is TaskKind.REQUEST:
             finish(task, outcome=outcome, note="", now=now)
         else:

@@ -9,7 +9,9 @@ from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import Conflict
 from rules_engine.models import Request, RequestEvent, RequestStatus, WorkKind
 from rules_engine.services import assignment, corrections, intake, refusal_reasons, request_tasks, work
+from rules_engine.services.reading import lock_request
 from rules_engine.services.reference import reference
+from rules_engine.services.writing import add_row
 
 
 def change_status(
@@ -32,7 +34,7 @@ def change_status(
     if not request.is_history:
         # Before the row is locked: see the order of locks in work.py.
         work.ask(session, WorkKind.REQUEST, request.id, now)
-    session.refresh(request, with_for_update=True)
+    lock_request(session, request)
     old = request.status
     if at < request.status_at:
         _write(session, request, at, actor, {"before": None, "after": status.value, "reason": reason, "is_late": True})
@@ -100,4 +102,4 @@ def _take_up_again(session: Session, request: Request, at: datetime, now: dateti
 
 
 def _write(session: Session, request: Request, at: datetime, actor: str, data: dict[str, Any]) -> None:
-    session.add(RequestEvent(request_id=request.id, at=at, kind="status", actor=actor, data=data))
+    add_row(session, RequestEvent, {"request_id": request.id, "at": at, "kind": "status", "actor": actor, "data": data})

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, InputError, NotFound
@@ -25,6 +25,7 @@ from rules_engine.models import (
 from rules_engine.services import contacts, refusal_reasons, request_tasks, settings_store, work
 from rules_engine.services.clients import PHONE
 from rules_engine.services.incoming import ContactIn, ContactOutcome, Key
+from rules_engine.services.reading import lock_request
 from rules_engine.services.reference import reference
 from rules_engine.services.status import change_status
 
@@ -32,6 +33,9 @@ SOURCE: Final = "pravila"
 """Of the contacts that are recorded with a task."""
 _FARTHEST: Final = timedelta(days=3660)
 _NEXT_TRY_MINUTES: Final = 120
+_LOCKED_TASK: Final = (
+    select(Task).where(Task.id == bindparam("task")).with_for_update().execution_options(populate_existing=True)
+)
 
 
 class Group(StrEnum):
@@ -254,8 +258,8 @@ def _lock(session: Session, task: Task, now: datetime) -> Request | None:
     if request is not None:
         if request.status.is_open and not request.is_history:
             work.ask(session, WorkKind.REQUEST, request.id, now)
-        session.refresh(request, with_for_update=True)
-    session.refresh(task, with_for_update=True)
+        lock_request(session, request)
+    session.scalars(_LOCKED_TASK, {"task": task.id}).one()
     if task.state is not TaskState.OPEN:
         raise Conflict(ru="эта задача уже закрыта", en="this task is closed already")
     return request
