@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +24,8 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, work
+from rules_engine.services import agenda, contacts, work
+from rules_engine.services.incoming import ContactIn
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,
@@ -237,4 +239,44 @@ def test_a_worker_killed_at_a_commit_loses_nothing_and_does_nothing_twice(
         assert len(session.scalars(select(Assignment)).all()) == 1
         assert [entry.delta for entry in session.scalars(select(LedgerEntry))] == [1]
         assert item_of(session, session.scalars(select(Request.id)).one()).attempts == 0
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_an_answer_that_comes_while_the_request_is_worked_at_waits_and_is_looked_at_afterwards(
+    postgres_url: str, settings: Settings
+) -> None:
+    engine = db.make_engine(postgres_url)
+    sessions = db.make_sessions(engine, settings)
+    with db.transaction(sessions) as session:
+        make_company(session)
+    request_id = add_request(sessions, external_id="A-1")
+    agenda.run_due(sessions, MONDAY)
+    late = MONDAY + 30 * MINUTE
+    answer = {"source": "phone", "external_id": "C-1", "at": late, "request": {"source": "site", "external_id": "A-1"}}
+
+    def call() -> None:
+        with db.transaction(sessions) as session:
+            contacts.record(session, ContactIn.model_validate(answer), now=late, actor="api:phone")
+
+    caller = threading.Thread(target=call)
+    with db.transaction(sessions) as session:
+        claim = work.claim(session, late)
+    assert claim is not None
+    with db.transaction(sessions) as session:
+        assert work.lock_mine(session, claim)
+        caller.start()
+        with engine.connect() as watcher:
+            # He asks for the item before he touches the request; otherwise each would wait for the other.
+            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            while not watcher.scalar(waiting) and caller.is_alive():
+                watcher.rollback()
+        looked = agenda.look(session, request_id, late)
+        work.finish(session, claim, late, looked.wake_at)
+    caller.join()
+
+    assert looked.escalated == 1
+    with sessions() as session:
+        assert session.get_one(Request, request_id).first_answer_at == late
+        assert item_of(session, request_id).wake_at == late
     engine.dispose()
