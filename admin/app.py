@@ -45,7 +45,6 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     """Return the web application of an installation. `now` is its business clock, sessions have their own."""
     app = Flask(__name__)
     app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT)
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     engine = db.make_engine(settings.database_url)
     _ignore_case(engine)
     app.extensions["pravila"] = Shell(

@@ -16,7 +16,7 @@ from rules_engine.services.reference import reference
 
 Forecasts = Mapping[int, Forecast]
 
-AHEAD = timedelta(hours=2)
+SOONEST, AHEAD = timedelta(minutes=1), timedelta(hours=2)
 """What is further off than this is no news: much can happen until then."""
 
 
@@ -59,6 +59,7 @@ def forecasts(session: Session, request_ids: Sequence[int], now: datetime) -> Fo
             times_reassigned=row.times_reassigned,
             max_transfers=most,
         )
-        if forecast is not None and forecast.at - now <= AHEAD:
+        # What should have happened already is held back (an overload, nobody free): then nobody knows when.
+        if forecast is not None and SOONEST <= forecast.at - now <= AHEAD:
             found[row.id] = forecast
     return found

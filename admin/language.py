@@ -1,12 +1,17 @@
 """In whose words a page speaks, and how it writes money, instants and durations: by Babel, in the business zone."""
 
+import logging
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, get_currency_symbol
 from flask import Flask, request, session
 from flask_babel import Babel, get_locale, ngettext
@@ -15,6 +20,8 @@ from flask_login import current_user
 from markupsafe import Markup, escape
 
 from admin.base import request_now, shell
+
+log = logging.getLogger(__name__)
 
 LANGUAGES = ("ru", "en")
 NBSP = "\u00a0"
@@ -115,9 +122,9 @@ def moment(instant: datetime | None) -> str:
     if distance == 0:
         return time
     if distance == 1:
-        return str(_("tomorrow %(time)s", time=time))
+        return str(_("tomorrow %(time)s", time=time)).replace(" ", NBSP)
     if distance == -1:
-        return str(_("yesterday %(time)s", time=time))
+        return str(_("yesterday %(time)s", time=time)).replace(" ", NBSP)
     return f"{day(instant, 'd MMM')} {time}".replace(" ", NBSP)
 
 
@@ -170,7 +177,25 @@ def lines(text: str) -> Markup:
     return Markup("<br>").join(escape(line) for line in text.splitlines())
 
 
+def compile_catalogues(folder: Path) -> None:
+    """Compile the catalogues that were changed since, as in a working copy; an installed package has them compiled."""
+    for source in folder.glob("*/LC_MESSAGES/*.po"):
+        target = source.with_suffix(".mo")
+        if target.exists() and target.stat().st_mtime >= source.stat().st_mtime - 2:
+            continue
+        try:
+            with source.open("rb") as stream:
+                catalogue = read_po(stream)
+            with NamedTemporaryFile(dir=target.parent, delete=False) as fresh:
+                write_mo(fresh, catalogue)
+            # At once: another process may be reading it.
+            Path(fresh.name).replace(target)
+        except OSError:
+            log.warning("catalogue_not_compiled", extra={"catalogue": str(source)})
+
+
 def init_app(app: Flask) -> None:
+    compile_catalogues(Path(app.root_path) / "translations")
     app.config["BABEL_DEFAULT_TIMEZONE"] = app.extensions["pravila"].settings.timezone
     Babel(app, locale_selector=select_locale)
     filters = {

@@ -29,3 +29,19 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
+// Calling opens what is asked afterwards: how it went.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-opens]");
+  const panel = link && document.getElementById(link.dataset.opens);
+  if (panel) panel.open = true;
+});
+// A page that shows what is due now fetches itself again, unless somebody is at work in it.
+const isBusy = () =>
+  document.hidden ||
+  document.querySelector("main details[open]") !== null ||
+  ["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement?.tagName);
+window.setInterval(() => {
+  const part = document.querySelector("main [data-refresh]");
+  if (part === null || isBusy()) return;
+  window.htmx.ajax("GET", window.location.href, { target: part, select: "main [data-refresh]", swap: "outerHTML" });
+}, 60000);

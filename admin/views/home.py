@@ -5,10 +5,12 @@ from typing import Any
 from flask import Blueprint, Flask, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 
 from admin import figures
 from admin.base import db_session, request_now
 from admin.fairness import fairness
+from admin.labels import label
 from admin.language import language, local
 from admin.security import viewer
 from admin.views.jobs import alarms
@@ -17,6 +19,16 @@ from rules_engine.models import Role
 from rules_engine.services import health, modes
 from rules_engine.services.reference import reference
 
+CHECKS = {
+    "workers": lazy_gettext("Background part"),
+    "replay": lazy_gettext("Filling of the history"),
+    "work": lazy_gettext("Queue"),
+    "quarantined": lazy_gettext("Set aside"),
+    "outbox": lazy_gettext("Outbox"),
+    "incidents": lazy_gettext("Incidents"),
+    "ledger": lazy_gettext("Ledger against assignments"),
+    "audit": lazy_gettext("Journal, sealed"),
+}
 CARDS = ("assignment", "escalation")
 
 blueprint = Blueprint("home", __name__)
@@ -37,7 +49,10 @@ def home() -> ResponseReturnValue:
         "now": now,
     }
     if role is Role.ADMINISTRATOR:
-        page["checks"] = [(check, check.detail(language())) for check in health.checks(session, clock.now())]
+        page["checks"] = [
+            (label(CHECKS, check.name), check, check.detail(language()))
+            for check in health.checks(session, clock.now())
+        ]
         return render_template("health.html", **page)
     return render_template(
         "home.html",

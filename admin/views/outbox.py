@@ -5,9 +5,11 @@ from flask.typing import ResponseReturnValue
 from flask_admin import Admin, expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
+from markupsafe import Markup
 
 from admin.base import commit_and_wake, db_session, request_now
 from admin.labels import label
+from admin.language import lines
 from admin.reference_view import Choices, ReferenceView
 from admin.security import actor
 from rules_engine.models import OutboxMessage, OutboxState
@@ -21,6 +23,10 @@ STATES = {
 }
 CHANNELS = {outbox.PAGE: lazy_gettext("page"), outbox.EMAIL: lazy_gettext("mail")}
 AGAIN = frozenset({OutboxState.DEAD, OutboxState.KEPT})
+
+
+def _link(path: str) -> str:
+    return Markup('<a href="{}">{}</a>').format(path, path) if path.startswith("/") else path or "—"
 
 
 class OutboxView(ReferenceView):
@@ -40,6 +46,11 @@ class OutboxView(ReferenceView):
     column_formatters = {
         "state": lambda _v, _c, model, _n: label(STATES, model.state),
         "channel": lambda _v, _c, model, _n: label(CHANNELS, model.channel),
+    }
+    column_formatters_detail = {
+        **column_formatters,
+        "body": lambda _v, _c, model, _n: lines(model.body),
+        "link": lambda _v, _c, model, _n: _link(model.link),
     }
     column_labels = {
         "created_at": lazy_gettext("Made"),

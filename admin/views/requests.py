@@ -250,6 +250,7 @@ def _page(row: Request, form_of: str = "", problems: dict[str, str] | None = Non
         ),
         reasons=[(code, text[language()]) for code, text in refusal_reasons(session).items()],
         outcomes=OUTCOMES,
+        proposed=_proposed(row),
         is_set_aside=row.id in request_list.quarantined(session, [row.id]),
         form_of=form_of,
         problems=problems or {},
@@ -257,6 +258,18 @@ def _page(row: Request, form_of: str = "", problems: dict[str, str] | None = Non
         key=request.form.get("key") or uuid4().hex,
         now=request_now(),
     )
+
+
+def _proposed(row: Request) -> tuple[ManagerRef, str] | None:
+    """Return whom the rules would give a request, and under which mode; None where they decide by themselves."""
+    if row.is_history or not row.status.is_open:
+        return None
+    found = assignment.proposal(db_session(), row)
+    if found is None or found.manager_id == row.manager_id:
+        return None
+    if row.assigned_at is not None and found.at < row.assigned_at:
+        return None
+    return reference(db_session()).manager(found.manager_id), found.mode
 
 
 def _done(request_id: int, words: str) -> ResponseReturnValue:

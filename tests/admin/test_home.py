@@ -88,7 +88,7 @@ class TestHead:
         for link in links:
             assert galina.get(link).status_code == 200
         behind = galina.get("/requests/?over_hour=1").text
-        assert behind.count('data-label="Номер"') == 3
+        assert behind.count('class="nowrap title"') == 3
 
     def test_nothing_burning_is_said_too(self, logged_in: LogIn) -> None:
         assert "ничего не горит" in logged_in("galina").get("/").text

@@ -13,7 +13,7 @@ from rules_engine.models import Assignment, AuditEntry, Client, Contact, Request
 from rules_engine.services import assignment
 from tests.admin.conftest import Browser, StandingClock
 from tests.admin.test_my_tasks import give, request_of
-from tests.factories import MONDAY, Cast, assignment_rules, make_client, make_request, make_version
+from tests.factories import MONDAY, Cast, assignment_rules, make_client, make_mode, make_request, make_version
 
 LogIn = Callable[[str], Browser]
 Sessions = sessionmaker[Session]
@@ -253,6 +253,40 @@ class TestOnePage:
                 assert name in answer.text, login
             if login != "galina" and login != "zhanna":
                 assert "777" not in answer.text, login
+
+
+class TestProposals:
+    def decided(self, sessions: Sessions, mode: str) -> int:
+        with db.transaction(sessions) as session:
+            make_version(session, "assignment", assignment_rules())
+            make_mode(session, "assignment", mode, since=MONDAY)
+            request = make_request(session)
+            assignment.decide_and_assign(session, request, MONDAY)
+        return request.id
+
+    def test_under_hints_a_head_gives_it_as_the_rules_propose_in_one_click(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        request_id = self.decided(sessions, "hints")
+        galina = logged_in("galina")
+        page = galina.get(f"/requests/{request_id}").text
+        assert "Правила передали бы её менеджеру" in page
+        login = re.search(r'name="manager" value="(\w+)"', page)[1]
+
+        galina.post(f"/requests/{request_id}/reassign", {"manager": login, "reason": "как предложили правила"})
+
+        assert request_of(sessions, request_id).manager.login == login
+        assert "Правила передали бы её" not in galina.get(f"/requests/{request_id}").text
+
+    def test_an_auditor_sees_what_would_have_been_and_no_button(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        request_id = self.decided(sessions, "watch")
+
+        page = logged_in("zhanna").get(f"/requests/{request_id}").text
+
+        assert "режим: наблюдение" in page
+        assert "/reassign" not in page
 
 
 class TestClients:

@@ -131,7 +131,7 @@ class Person:
 
     def look(self) -> None:
         """Check what must hold of every page that is shown."""
-        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_load_state("load")
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{self.page.url} scrolls sideways by {wide} px"
         assert self.trouble == [], f"{self.page.url}: {self.trouble}"
