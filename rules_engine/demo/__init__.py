@@ -1,5 +1,6 @@
 """The demo: an invented company whose history is lived through by the real services under a moving clock."""
 
+import time as time_module
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from rules_engine.demo.requests import InventedRequest, invent
 from rules_engine.errors import PolicyViolation
 from rules_engine.models import Absence, AppSetting, Manager, User
 from rules_engine.services import passwords, setup
+from rules_engine.services.agenda import Totals
 from rules_engine.services.replay import Progress, lay_down, replay
 from rules_engine.settings import Settings
 
@@ -22,6 +24,7 @@ KEY = "demo"
 """The stored row that says that this database holds the invented company, and how it was asked for."""
 CLIENTS_FOR_A_MANAGER = 40
 ADMINISTRATOR = "admin"
+PAUSE_SECONDS = 0.15
 
 
 def fill(
@@ -46,7 +49,14 @@ def fill(
         wanted = dict(asked.value)
     from_at, until_at = (datetime.fromisoformat(wanted[name]) for name in ("from", "until"))
     actors = behaviour.Actors(wanted["seed"])
-    replay(sessions, from_at, until_at, progress=progress, handlers={behaviour.KIND: actors.act})
+
+    def breathe(at: datetime, totals: Totals) -> None:
+        if progress is not None:
+            progress(at, totals)
+        # Whoever logs in meanwhile writes too, and SQLite asks for its lock only every tenth of a second.
+        time_module.sleep(PAUSE_SECONDS)
+
+    replay(sessions, from_at, until_at, progress=breathe, handlers={behaviour.KIND: actors.act})
 
 
 def _found(
