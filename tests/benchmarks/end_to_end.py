@@ -7,14 +7,14 @@ run, with its parameters and the ends of its transactions, and repeated by the d
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
@@ -22,11 +22,20 @@ from rules_engine.services import agenda, intake, replay, setup
 from rules_engine.services.incoming import RequestIn
 from rules_engine.settings import Settings
 from tests import cluster
-from tests.factories import ROUND_THE_CLOCK, make_calendar, make_manager, make_team
+from tests.factories import (
+    ROUND_THE_CLOCK,
+    assignment_rules,
+    escalation_rules,
+    make_calendar,
+    make_manager,
+    make_team,
+    make_version,
+)
 
 MANAGERS = 24
-LIVE = 300
-REPLAYED = 2_000
+LIVE = 100
+"""With those before: as many as the shipped rules give to managers of whom none answers."""
+REPLAYED = 1_500
 BEGIN = datetime(2026, 10, 5, 8, tzinfo=UTC)
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
@@ -76,7 +85,7 @@ def measure() -> list[Line]:
         for kind, make in makers.items():
             settings = Settings.from_env({"PRAVILA_HOME": home})
             lines += _live(kind, make, settings)
-            lines.append(_replayed(kind, make(), settings))
+            lines += [_replayed(kind, make(), settings, answered=answered) for answered in (False, True)]
     return lines
 
 
@@ -99,7 +108,7 @@ def _body(number: int, at: datetime) -> dict[str, Any]:
         "source": "bench",
         "external_id": f"B-{number}",
         "received_at": at.isoformat(),
-        "client": {"source": "1c", "external_id": f"K-{number % 500}", "name": f"Клиент {number % 500}"},
+        "client": {"source": "1c", "external_id": f"K-{number}", "name": f"Клиент {number}"},
         "service": "hosting",
         "channel": "web",
         "amount": f"{100 + number % 900}.00",
@@ -122,7 +131,7 @@ def _live(kind: str, make: Callable[[], str], settings: Settings) -> list[Line]:
     engine, sessions = _company(make(), settings)
     _hand_in(sessions, 0, 20)
     engine.dispose()
-    bare = _repeat(make_url(str(engine.url.render_as_string(hide_password=False))), written)
+    bare = _repeat(engine.url, written)
     count = sum(len(transaction) for transaction in written)
     note = f"{len(written) / LIVE:.1f} transactions, {count / LIVE:.1f} writes a request"
     return [
@@ -135,7 +144,7 @@ def _hand_in(sessions: sessionmaker[Session], first: int, number: int) -> int:
     """Receive requests and do what is due after each; return how many were assigned."""
     assigned = 0
     for index in range(first, first + number):
-        now = BEGIN + timedelta(seconds=30 * index)
+        now = BEGIN + timedelta(seconds=index)  # so close that nobody is late yet
         with db.transaction(sessions) as session:
             intake.receive(session, RequestIn.model_validate(_body(index, now)), now=now, actor="api:bench")
         assigned += agenda.run_due(sessions, now).assigned
@@ -147,9 +156,11 @@ def _noting(engine: Engine, written: list[list[tuple[str, Any]]]) -> Iterator[No
     """Note every write with its parameters, transaction by transaction; those without a write are left out."""
     open_: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
         if statement.lstrip().upper().startswith(WRITES):
-            open_.extend((statement, one) for one in (parameters if many else [parameters]))
+            # A list is one set of values a row; several rows in one statement come as one set.
+            sets = parameters if isinstance(parameters, list) else [parameters]
+            open_.extend((statement, dict(one) if isinstance(one, Mapping) else one) for one in sets)
 
     def commit(_connection: Any) -> None:
         if open_:
@@ -169,7 +180,7 @@ def _noting(engine: Engine, written: list[list[tuple[str, Any]]]) -> Iterator[No
             event.remove(engine, name, listener)
 
 
-def _repeat(url: Any, written: list[list[tuple[str, Any]]]) -> float:
+def _repeat(url: URL, written: list[list[tuple[str, Any]]]) -> float:
     """Write the same again through the driver alone; return the seconds."""
     engine = db.make_engine(url.render_as_string(hide_password=False))
     raw = engine.raw_connection()
@@ -193,21 +204,42 @@ def _repeat(url: Any, written: list[list[tuple[str, Any]]]) -> float:
     return seconds
 
 
-def _replayed(kind: str, url: str, settings: Settings) -> Line:
-    """Two months of requests laid down and lived through by a replay."""
+def _replayed(kind: str, url: str, settings: Settings, *, answered: bool) -> Line:
+    """Two months of requests laid down and lived through by a replay.
+
+    `answered`: by the shipped rules, each request answered after ten minutes; else by fair share alone.
+    """
     engine, sessions = _company(url, settings, relaxed=True)
     end = BEGIN + timedelta(days=60)
     step = (end - BEGIN) / REPLAYED
     with db.transaction(sessions) as session:
+        if not answered:
+            make_version(session, "assignment", assignment_rules())
+            make_version(session, "escalation", escalation_rules())
         for number in range(REPLAYED):
             at = BEGIN + number * step
             replay.lay_down(session, "request", "bench", f"B-{number}", at, _body(number, at))
+            if answered:
+                later = at + timedelta(minutes=10)
+                replay.lay_down(session, "contact", "bench", f"C-{number}", later, _answer(number, later))
     started = time.perf_counter()
     totals = replay.replay(sessions, BEGIN, end)
     seconds = time.perf_counter() - started
     engine.dispose()
-    note = f"{totals.assigned} assigned, {totals.escalated} rules of escalation fired"
-    return Line("replayed requests", kind, REPLAYED / seconds, note)
+    what = "replayed requests, answered" if answered else "replayed requests"
+    return Line(what, kind, REPLAYED / seconds, f"{totals.assigned} assigned, {totals.escalated} rules acted on them")
+
+
+def _answer(number: int, at: datetime) -> dict[str, Any]:
+    return {
+        "source": "bench",
+        "external_id": f"C-{number}",
+        "request": {"source": "bench", "external_id": f"B-{number}"},
+        "at": at.isoformat(),
+        "kind": "call",
+        "direction": "out",
+        "outcome": "answered",
+    }
 
 
 def table(lines: list[Line]) -> str:
