@@ -1,6 +1,7 @@
 """The web process: `python -m waitress --listen=127.0.0.1:8000 wsgi:app`, or this file itself."""
 
 from admin.app import create_app
+from rules_engine import logs
 from rules_engine.settings import Settings
 
 settings = Settings.from_env()
@@ -9,4 +10,15 @@ app = create_app(settings)
 if __name__ == "__main__":
     from waitress import serve
 
-    serve(app, host=settings.host, port=settings.port, threads=8, ident=None)
+    logs.configure(settings.log)
+    serve(
+        app,
+        host=settings.host,
+        port=settings.port,
+        threads=8,
+        ident=None,
+        # A proxy on this machine tells who asks; otherwise one guesser of passwords would slow everybody's login down.
+        trusted_proxy="127.0.0.1",
+        trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"},
+        clear_untrusted_proxy_headers=True,
+    )

@@ -35,7 +35,7 @@ WAKE_KEY = "pravila:wake"
 BELL_SECONDS = 0.5
 """How long we listen at a stretch: no longer than a stop may take to be heard."""
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("workers.schedule")
 
 
 class Clock:

@@ -34,7 +34,7 @@ PATIENCE_SECONDS = 8.0
 REDIS_START_SECONDS = 15.0
 MAX_FILL_TRIES = 3
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("workers.supervisor")
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from workers.queues import connect, open_queue
 WORKER_TTL_SECONDS = 30
 MAINTENANCE_SECONDS = 15
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("workers.worker")
 
 
 class Worker(rq.Worker):
