@@ -32,7 +32,7 @@ bench: $(READY_DEV) ## benchmarks: rule engines beside their peers, requests end
 	$(BIN)/python -m tests.benchmarks
 
 faults: $(READY_DEV) ## long fault runs: workers killed at random during 2,000 requests, on both databases
-	$(BIN)/python -m tests.faults
+	FAULT_REQUESTS=2000 $(BIN)/python -m pytest tests/faults -s
 
 $(READY): pyproject.toml .ci/setup
 	@sh .ci/setup
