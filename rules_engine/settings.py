@@ -36,7 +36,7 @@ class Settings:
     public_url: str = ""
     """How people reach the pages, without a slash at the end: links in mails begin with it."""
     crash_at: str = ""
-    """Where the fault tests let this process die, `label` or `label:3` for the third time; empty in every installation."""
+    """Where the fault tests let this process die: `label`, or `label:3` for the third time. Else empty."""
 
     @property
     def zone(self) -> ZoneInfo:
