@@ -1,6 +1,7 @@
 """Compiles the message catalogues when the package is built or installed, so that none is committed."""
 
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from babel.messages.mofile import write_mo
@@ -15,8 +16,11 @@ def compile_catalogues(root: Path) -> list[Path]:
         with source.open("rb") as stream:
             catalogue = read_po(stream)
         target = source.with_suffix(".mo")
-        with target.open("wb") as stream:
-            write_mo(stream, catalogue)
+        with NamedTemporaryFile(dir=target.parent, delete=False) as fresh:
+            write_mo(fresh, catalogue)
+        # At once: another process may be reading it.
+        Path(fresh.name).chmod(0o644)
+        Path(fresh.name).replace(target)
         written.append(target)
     return written
 

@@ -189,6 +189,7 @@ def compile_catalogues(folder: Path) -> None:
             with NamedTemporaryFile(dir=target.parent, delete=False) as fresh:
                 write_mo(fresh, catalogue)
             # At once: another process may be reading it.
+            Path(fresh.name).chmod(0o644)
             Path(fresh.name).replace(target)
         except OSError:
             log.warning("catalogue_not_compiled", extra={"catalogue": str(source)})

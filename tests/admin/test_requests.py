@@ -275,7 +275,8 @@ class TestProposals:
 
         galina.post(f"/requests/{request_id}/reassign", {"manager": login, "reason": "как предложили правила"})
 
-        assert request_of(sessions, request_id).manager.login == login
+        with sessions() as session:
+            assert session.get_one(Request, request_id).manager.login == login
         assert "Правила передали бы её" not in galina.get(f"/requests/{request_id}").text
 
     def test_an_auditor_sees_what_would_have_been_and_no_button(
