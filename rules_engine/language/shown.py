@@ -49,10 +49,10 @@ def show(
 
 
 def show_scaled(kind: FieldType, value: int, lang: str) -> str:
-    """Return canonical money, percent or number in words; whole roubles are shown without kopecks.
+    r"""Return canonical money, percent or number in words; whole roubles are shown without kopecks.
 
     >>> show_scaled(FieldType.MONEY, 150_000_050, "en")
-    '1,500,000.50 ₽'
+    '1,500,000.50\xa0₽'
     """
     text = dump_scaled(kind, value)
     if kind is FieldType.MONEY:
