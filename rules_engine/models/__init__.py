@@ -2,9 +2,19 @@
 
 from rules_engine.models.audit import AuditEntry
 from rules_engine.models.base import BEGINNING_OF_TIME, Base, UtcDateTime, from_micros, to_micros
+from rules_engine.models.bonus import BonusLine, BonusPeriod, BonusStatement, PeriodState
+from rules_engine.models.callbacks import (
+    Callback,
+    CallbackState,
+    Occasion,
+    OverdueAction,
+    OverdueKind,
+    OverdueState,
+)
 from rules_engine.models.clients import Client, ClientGroup, ContactPerson, ContactPoint
 from rules_engine.models.contacts import Contact, Proof
 from rules_engine.models.decisions import ActionState, Decision, DecisionDetail, Firing, FiringAction
+from rules_engine.models.money import MoneyClass, Payment, PaymentCredit, PaymentKind, Plan
 from rules_engine.models.people import (
     Absence,
     ApiToken,
@@ -54,8 +64,13 @@ __all__ = [
     "AssignmentCause",
     "AuditEntry",
     "Base",
+    "BonusLine",
+    "BonusPeriod",
+    "BonusStatement",
     "Calendar",
     "CalendarException",
+    "Callback",
+    "CallbackState",
     "Client",
     "ClientGroup",
     "Contact",
@@ -74,8 +89,18 @@ __all__ = [
     "LoginBackoff",
     "Manager",
     "ModeChange",
+    "MoneyClass",
+    "Occasion",
     "OutboxMessage",
     "OutboxState",
+    "OverdueAction",
+    "OverdueKind",
+    "OverdueState",
+    "Payment",
+    "PaymentCredit",
+    "PaymentKind",
+    "PeriodState",
+    "Plan",
     "Proof",
     "Replay",
     "Request",

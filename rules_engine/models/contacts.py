@@ -36,6 +36,10 @@ class Contact(Keyed):
     """in, out."""
     outcome: Mapped[str | None]
     """answered, order, thinks, not_now, refused, do_not_call, not_reached, wrong_number."""
+    reason: Mapped[str | None]
+    """Of a refusal: expensive, postponed, rival, no_need, other, or what a head has added."""
+    asked_to_call_at: Mapped[datetime | None]
+    """When the client himself asked to be called again: a promise."""
     note: Mapped[str] = mapped_column(default="")
     duration_seconds: Mapped[int | None]
     proof: Mapped[Proof]

@@ -8,6 +8,7 @@ from sqlalchemy import JSON, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from rules_engine.models.base import Base, Keyed, table_args
+from rules_engine.models.callbacks import Callback
 from rules_engine.models.clients import Client
 from rules_engine.models.people import Manager
 from rules_engine.models.requests import Request
@@ -41,12 +42,20 @@ class Task(Keyed):
             sqlite_where=text("state = 'open' AND kind = 'request'"),
             postgresql_where=text("state = 'open' AND kind = 'request'"),
         ),
+        Index(
+            "uq_tasks_open_callback",
+            "callback_id",
+            unique=True,
+            sqlite_where=text("state = 'open' AND kind = 'callback'"),
+            postgresql_where=text("state = 'open' AND kind = 'callback'"),
+        ),
     )
 
     kind: Mapped[TaskKind]
     manager_id: Mapped[int] = mapped_column(ForeignKey("managers.id"))
     request_id: Mapped[int | None] = mapped_column(ForeignKey("requests.id"))
     client_id: Mapped[int | None] = mapped_column(ForeignKey("clients.id"))
+    callback_id: Mapped[int | None] = mapped_column(ForeignKey("callbacks.id"))
     assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignments.id"))
     decision_id: Mapped[int | None] = mapped_column(ForeignKey("decisions.id"))
     title: Mapped[dict[str, Any]]
@@ -66,6 +75,7 @@ class Task(Keyed):
     manager: Mapped[Manager] = relationship()
     request: Mapped[Request | None] = relationship()
     client: Mapped[Client | None] = relationship()
+    callback: Mapped[Callback | None] = relationship()
 
 
 class IdempotencyKey(Base):

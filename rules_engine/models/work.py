@@ -12,6 +12,12 @@ from rules_engine.models.base import Base, Keyed, table_args
 
 class WorkKind(StrEnum):
     REQUEST = "request"
+    CLIENT = "client"
+    """What the rules of callbacks say about a client."""
+    CALLBACK = "callback"
+    """A planned call: put into a list when its time comes, then watched by the rules of escalation."""
+    OVERDUE_ACTION = "overdue_action"
+    """A hold that ends by itself."""
     OUTBOX = "outbox"
 
 
