@@ -70,6 +70,7 @@ TABLE: dict[str, Row] = {
     "requests.contact": HEADS_OR_OWN,
     "requests.status": HEADS_OR_OWN,
     "requests.reassign": HEADS,
+    "requests.correct": HEADS,
     "clients.index": READS_ALL_OR_OWN,
     "clients.client": READS_ALL_OR_OWN,
     **reference("client_cards", read=READS_ALL, write=HEADS),

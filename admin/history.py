@@ -204,6 +204,12 @@ def _postponed(data: Mapping[str, Any], _known: Known) -> Said:
     return _("Next step postponed"), str(data.get("reason", ""))
 
 
+def _corrected(data: Mapping[str, Any], known: Known) -> Said:
+    title = _("Confirmed: spam") if data.get("what") == "spam" else _("Confirmed: it repeats another request")
+    names = ", ".join(known.manager(one) for one in data.get("managers") or [])
+    return title, _("no longer counts as received: %(names)s", names=names)
+
+
 _SAID: dict[str, Callable[[Mapping[str, Any], Known], Said]] = {
     "received": _received,
     "changed": _changed,
@@ -213,5 +219,6 @@ _SAID: dict[str, Callable[[Mapping[str, Any], Known], Said]] = {
     "unassigned": _unassigned,
     "escalated": _escalated,
     "postponed": _postponed,
+    "corrected": _corrected,
 }
 _TURNS = frozenset({"received", "assigned", "taken", "status"})

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from admin import request_list
-from admin.access import Scope
+from admin.access import Scope, may
 from admin.base import commit_and_wake, db_session, request_now
 from admin.history import history_of
 from admin.labels import CONTACT_KINDS, DIRECTIONS, OUTCOMES
@@ -23,7 +23,7 @@ from admin.views.my_tasks import read_instant
 from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import PravilaError
 from rules_engine.models import Client, Request, RequestStatus, Role
-from rules_engine.services import assignment, contacts, explain, settings_store
+from rules_engine.services import assignment, contacts, corrections, explain, settings_store
 from rules_engine.services.incoming import ContactIn, Key
 from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.refusal_reasons import refusal_reasons
@@ -31,6 +31,7 @@ from rules_engine.services.status import change_status
 from rules_engine.services.tasks import SOURCE, may_see_amount
 
 blueprint = Blueprint("requests", __name__, url_prefix="/requests")
+_CONFIRMED: dict[str, corrections.Confirmed] = {"spam": "spam", "duplicate": "duplicate"}
 
 
 @blueprint.get("/")
@@ -159,6 +160,23 @@ def reassign(request_id: int) -> ResponseReturnValue:
     return _done(request_id, _("Handed to %(name)s.", name=manager.name))
 
 
+@blueprint.post("/<int:request_id>/correct")
+def correct(request_id: int) -> ResponseReturnValue:
+    """Confirm that a request is spam or repeats another: it leaves the shares of whoever received it."""
+    row = _request(request_id)
+    what: corrections.Confirmed | None = _CONFIRMED.get(request.form.get("what", ""))
+    if what is None:
+        abort(400)
+    try:
+        managers = corrections.confirm(db_session(), row, what, actor=actor(), now=request_now())
+    except PravilaError as problem:
+        return _refuse(request_id, "correct", problem)
+    if not managers:
+        return _done(request_id, _("It was counted for nobody: nothing changes."))
+    names = ", ".join(reference(db_session()).manager(one).name for one in managers)
+    return _done(request_id, _("It no longer counts as received: %(names)s.", names=names))
+
+
 def prepared(explanation: dict[str, Any]) -> dict[str, Any]:
     """Return the explanation with figures and instants as the page writes them, candidates by place."""
     for decision in explanation["decisions"]:
@@ -251,6 +269,7 @@ def _page(row: Request, form_of: str = "", problems: dict[str, str] | None = Non
         reasons=[(code, text[language()]) for code, text in refusal_reasons(session).items()],
         outcomes=OUTCOMES,
         proposed=_proposed(row),
+        to_confirm=corrections.to_confirm(session, row) if may("requests.correct", viewer().role) else (),
         is_set_aside=row.id in request_list.quarantined(session, [row.id]),
         form_of=form_of,
         problems=problems or {},

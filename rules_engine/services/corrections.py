@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import PolicyViolation
@@ -22,6 +22,15 @@ def is_head(session: Session, actor: str) -> bool:
         user.login == actor and user.role in (Role.HEAD, Role.ADMINISTRATOR)
         for user in reference(session).users.values()
     )
+
+
+def to_confirm(session: Session, request: Request) -> tuple[Confirmed, ...]:
+    """Return what a head could confirm of a request; nothing where it is counted for nobody (any more)."""
+    counts = select(LedgerEntry.manager_id).where(LedgerEntry.request_id == request.id)
+    counted = counts.group_by(LedgerEntry.manager_id).having(func.sum(LedgerEntry.delta) > 0).limit(1)
+    if session.scalar(counted) is None:
+        return ()
+    return ("spam",) if request.status is RequestStatus.SPAM else ("duplicate",)
 
 
 def confirm(session: Session, request: Request, what: Confirmed, *, actor: str, now: datetime) -> tuple[int, ...]:

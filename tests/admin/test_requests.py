@@ -238,6 +238,38 @@ class TestOnePage:
         assert anna.post(f"/requests/{request_id}/reassign", {"manager": "boris", "reason": "x"}).status_code == 403
         assert "Передать другому" not in anna.get(f"/requests/{request_id}").text
 
+    def test_a_head_confirms_spam_and_it_no_longer_counts(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        (request_id,) = give(sessions, cast.anna)
+        anna, galina = logged_in("anna"), logged_in("galina")
+        address = f"/requests/{request_id}/correct"
+        assert "не отмечена как спам" in galina.post(address, {"what": "spam"}).text
+        anna.post(f"/requests/{request_id}/status", {"status": "spam"})
+        assert "Подтвердить: спам" not in anna.get(f"/requests/{request_id}").text
+        assert anna.post(address, {"what": "spam"}).status_code == 403
+        assert "Подтвердить: спам" in galina.get(f"/requests/{request_id}").text
+
+        answer = galina.post(address, {"what": "spam"})
+
+        page = galina.get(answer.location).text
+        assert "Больше не считается полученной: Анна" in page
+        assert "Подтверждено: спам" in page
+        assert "Подтвердить: спам" not in page
+
+    def test_a_head_confirms_that_a_request_repeats_another(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        (request_id,) = give(sessions, cast.anna)
+        galina = logged_in("galina")
+        assert galina.post(f"/requests/{request_id}/correct", {"what": "nonsense"}).status_code == 400
+
+        page = galina.get(galina.post(f"/requests/{request_id}/correct", {"what": "duplicate"}).location).text
+
+        assert "Подтверждено: повтор другой заявки" in page
+        assert request_of(sessions, request_id).is_duplicate
+        assert "Подтвердить: повтор" not in page
+
     def test_everybody_reads_why_it_went_to_whom(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
         with db.transaction(sessions) as session:
             make_version(session, "assignment", assignment_rules())
