@@ -23,10 +23,14 @@ from rules_engine.models import (
     Calendar,
     CalendarException,
     Client,
+    ClientGroup,
     Contact,
     ContactPoint,
     Manager,
     ModeChange,
+    MoneyClass,
+    Payment,
+    PaymentKind,
     Proof,
     Request,
     RequestStatus,
@@ -308,6 +312,48 @@ def assignment_rules(
         "rules": [_titled(rule) for rule in rules],
         "otherwise": [otherwise],
     }
+
+
+def make_group(session: Session, code: str = "group") -> ClientGroup:
+    return _added(session, ClientGroup(code=code, name=code))
+
+
+def make_payment(
+    session: Session,
+    client: Client,
+    paid_at: datetime,
+    amount_minor: int = 100_000,
+    *,
+    service: str | None = None,
+    reverses: Payment | None = None,
+    manager: Manager | None = None,
+    money_class: MoneyClass = MoneyClass.OLD,
+    vat_minor: int | None = None,
+) -> Payment:
+    """Add a row as it is, without booking: no credits, no matching. Below zero it is a refund."""
+    local = paid_at.astimezone(MOSCOW)
+    number = next(_numbers)
+    return _added(
+        session,
+        Payment(
+            source="test",
+            external_id=f"pay-{number}",
+            body_hash=str(number),
+            client_id=client.id,
+            manager_id=manager.id if manager else None,
+            kind=PaymentKind.REFUND if amount_minor < 0 else PaymentKind.PAYMENT,
+            paid_at=paid_at,
+            paid_on=local.date(),
+            month=f"{local:%Y-%m}",
+            amount_minor=amount_minor,
+            vat_minor=vat_minor,
+            service=service,
+            money_class=money_class,
+            reverses_id=reverses.id if reverses else None,
+            booked_at=paid_at,
+            problems=[],
+        ),
+    )
 
 
 def escalation_rules(*rules: dict[str, Any]) -> dict[str, Any]:

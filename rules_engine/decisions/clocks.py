@@ -266,6 +266,24 @@ class DaysApart:
         return None if target is None else self.calendar.day_start_us(self.day + target)
 
 
+@dataclass(frozen=True, slots=True)
+class DaysRatio:
+    """Ten-thousandths of `per` days that have passed since `day`, rounded down: 15,000 is one and a half times."""
+
+    calendar: WorkingCalendar
+    day: int
+    per: int
+
+    def value_at(self, us: int) -> int:
+        return (self.calendar.local_day_us(us) - self.day) * FULL_BP // self.per
+
+    def next_change(self, thresholds: Sequence[int], after: int) -> int | None:
+        if not thresholds:
+            return _next_midnight(self.calendar, after)
+        target = _next_above(thresholds, self.value_at(after))
+        return None if target is None else self.calendar.day_start_us(self.day - (-target * self.per // FULL_BP))
+
+
 def _next_above(thresholds: Sequence[int], value: int) -> int | None:
     at = bisect_right(thresholds, value)
     return thresholds[at] if at < len(thresholds) else None

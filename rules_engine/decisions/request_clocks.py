@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from rules_engine.decisions.client_intervals import ClientMoney
 from rules_engine.decisions.clocks import (
     Away,
     BackIn,
@@ -31,7 +32,7 @@ class RequestTimes:
     `holder` is the present holder's calendar, absences out and duty in; None while nobody has the request.
     `owner` is the calendar of the client's owner as if he were never away, `owner_absences` (merged) are apart.
     During `pauses` (merged) the holder's clocks stand still. `first_answer_us` is the first answer after the
-    present assignment. Days are ordinals of local dates.
+    present assignment. Days are ordinals of local dates. `money`: what the client paid, None where nobody asked.
     """
 
     company: WorkingCalendar
@@ -48,6 +49,7 @@ class RequestTimes:
     owner_absences: tuple[Interval, ...] = ()
     last_contact_day: int | None = None
     contract_ends_day: int | None = None
+    money: ClientMoney | None = None
 
 
 _EMPTY: Final = Fixed(None)
@@ -99,6 +101,10 @@ def _holders_clock(times: RequestTimes, start: int | None) -> Clock:
     return Elapsed(times.holder, start, times.pauses)
 
 
+def _money(name: str) -> Callable[[RequestTimes], Clock]:
+    return lambda times: times.money.clock(name, times.company) if times.money is not None else _EMPTY
+
+
 def _days(calendar: WorkingCalendar, day: int | None, *, is_until: bool) -> Clock:
     return _EMPTY if day is None else DaysApart(calendar, day, is_until)
 
@@ -113,6 +119,9 @@ _MAKERS: Final[Mapping[str, Callable[[RequestTimes], Clock]]] = {
     "request.waiting_client_days": _waiting_days,
     "request.working_days_open": lambda times: WorkingDays(times.company, times.received_us),
     "client.days_since_last_contact": lambda times: _days(times.company, times.last_contact_day, is_until=False),
+    "client.days_since_last_payment": _money("days_since_last_payment"),
+    "client.overdue_ratio": _money("overdue_ratio"),
+    "client.expected_need_in_days": _money("expected_need_in_days"),
     "client.contract_ends_in_days": lambda times: _days(times.company, times.contract_ends_day, is_until=True),
     "manager.is_working_now": lambda times: OpenNow(times.holder) if times.holder else _EMPTY,
     "owner.is_absent": lambda times: Away(times.owner_absences) if times.owner else _EMPTY,

@@ -94,7 +94,7 @@ class PaymentCredit(Keyed):
     __tablename__ = "payment_credits"
     __table_args__ = table_args(
         UniqueConstraint("payment_id", "manager_id"),
-        Index("ix_payment_credits_measure", "month", "manager_id", "money_class", "amount_minor"),
+        Index("ix_payment_credits_measure", "month", "manager_id", "money_class", "amount_minor", "vat_minor"),
         CheckConstraint("share_bp > 0 AND share_bp <= 10000", name="share_bp"),
     )
 
@@ -103,6 +103,8 @@ class PaymentCredit(Keyed):
     share_bp: Mapped[int] = mapped_column(default=10_000)
     """Basis points: 10,000 is the whole payment."""
     amount_minor: Mapped[int]
+    vat_minor: Mapped[int] = mapped_column(default=0)
+    """The tax within `amount_minor`; 0 also where the sender did not name it."""
     month: Mapped[str]
     money_class: Mapped[MoneyClass]
     cause: Mapped[str]

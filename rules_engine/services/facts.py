@@ -12,11 +12,13 @@ from typing import Final
 from sqlalchemy import BindParameter, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from rules_engine.decisions.client_intervals import ClientMoney
 from rules_engine.decisions.instants import to_us
 from rules_engine.decisions.request_clocks import CLOCK_FIELDS, RequestClocks, RequestTimes
 from rules_engine.language.values import Canonical, Facts, canonical_text
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Client, Contact, Request, RequestStatus
+from rules_engine.services import money_facts
 from rules_engine.services.loads import HELD, NOTHING, Load, loads
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference, reference
@@ -47,6 +49,7 @@ class _ClientRow:
     contract_ends_on: date | None = None
     last_contact_at: datetime | None = None
     open_requests: int | None = None
+    money: ClientMoney | None = None
     facts: dict[str, Canonical | None] = field(default_factory=dict)
 
 
@@ -72,7 +75,7 @@ def see(
     picture = picture or reference(session)
     wanted = expand(fields)
     now_us = to_us(now)
-    clients = _clients(session, requests, wanted, with_people=with_people)
+    clients = _clients(session, requests, now, wanted, with_people=with_people)
     holders = _holder_loads(session, picture, requests, now, wanted)
     return {request.id: _see(request, clients, holders, picture, now_us, wanted) for request in requests}
 
@@ -142,6 +145,9 @@ def _see(
             facts[key] = value
     if "client.owner" in wanted and (login := picture.login_of(row.owner_id)):
         facts["client.owner"] = login
+    if row.money is not None:
+        known = money_facts.old_and_new(row.money, request.received_at)
+        facts |= {key: value for key, value in known.items() if key in wanted}
     if row.open_requests is not None:
         itself = request.status.is_open and not request.is_history
         facts["client.has_open_request"] = row.open_requests > itself
@@ -169,6 +175,7 @@ def _times(request: Request, client: _ClientRow, picture: Reference) -> RequestT
         owner_absences=owner.away if owner else (),
         last_contact_day=company.local_day_us(to_us(client.last_contact_at)) if client.last_contact_at else None,
         contract_ends_day=client.contract_ends_on.toordinal() if client.contract_ends_on else None,
+        money=client.money,
     )
 
 
@@ -239,13 +246,13 @@ def _loads_for(
 # Clients: each provider reads what it serves into the rows of the clients asked for.
 
 _Rows = dict[int, _ClientRow]
-_Provider = Callable[[Session, _Rows], None]
+_Provider = Callable[[Session, _Rows, datetime], None]
 
 
 _OF_CLIENTS: Final[BindParameter[list[int]]] = bindparam("clients", expanding=True)
 
 
-def _card(session: Session, found: _Rows) -> None:
+def _card(session: Session, found: _Rows, _now: datetime) -> None:
     for one in rows(session, _CARDS, {"clients": list(found)}):
         row = found[one.id]
         row.owner_id, row.cover_id, row.contract_ends_on = one.owner_id, one.cover_id, one.contract_ends_on
@@ -271,7 +278,7 @@ _CARDS: Final = select(
 ).where(Client.id.in_(_OF_CLIENTS))
 
 
-def _contacts(session: Session, found: _Rows) -> None:
+def _contacts(session: Session, found: _Rows, _now: datetime) -> None:
     """The last contact of each client; automatic replies are none."""
     for client_id, at, outcome in rows(session, _LAST_CONTACTS, {"clients": list(found)}):
         found[client_id].last_contact_at = at
@@ -297,7 +304,7 @@ def _last_contacts() -> Select[int, datetime, str]:
 _LAST_CONTACTS: Final = _last_contacts()
 
 
-def _open_requests(session: Session, found: _Rows) -> None:
+def _open_requests(session: Session, found: _Rows, _now: datetime) -> None:
     """How many open requests each client has; who has none is counted too."""
     for row in found.values():
         row.open_requests = 0
@@ -316,7 +323,7 @@ _OPEN_REQUESTS: Final = (
 )
 
 
-def _refusals(session: Session, found: _Rows) -> None:
+def _refusals(session: Session, found: _Rows, _now: datetime) -> None:
     """The reason of each client's last refusal."""
     for client_id, reason in rows(session, _LAST_REFUSALS, {"clients": list(found)}):
         found[client_id].facts["client.refusal_reason"] = reason
@@ -343,6 +350,14 @@ def _last_refusals() -> Select[int, str]:
 
 _LAST_REFUSALS: Final = _last_refusals()
 
+
+def _money(session: Session, found: _Rows, now: datetime) -> None:
+    """What each client has paid until now."""
+    for client_id, money in money_facts.client_money(session, found, now).items():
+        found[client_id].money = money
+        found[client_id].facts |= money_facts.facts_of(money)
+
+
 _CLIENT_PROVIDERS: Final[tuple[tuple[frozenset[str], _Provider], ...]] = (
     (
         frozenset(
@@ -363,6 +378,7 @@ _CLIENT_PROVIDERS: Final[tuple[tuple[frozenset[str], _Provider], ...]] = (
     (frozenset({"client.days_since_last_contact", "client.last_outcome"}), _contacts),
     (frozenset({"client.has_open_request"}), _open_requests),
     (frozenset({"client.refusal_reason"}), _refusals),
+    (money_facts.FIELDS, _money),
 )
 
 IMPLEMENTED: Final = frozenset(
@@ -377,10 +393,12 @@ IMPLEMENTED: Final = frozenset(
 """The fields that are filled in this release; the editor offers no others."""
 
 
-def _clients(session: Session, requests: Sequence[Request], wanted: frozenset[str], *, with_people: bool) -> _Rows:
+def _clients(
+    session: Session, requests: Sequence[Request], now: datetime, wanted: frozenset[str], *, with_people: bool
+) -> _Rows:
     found: _Rows = {request.client_id: _ClientRow() for request in requests if request.client_id is not None}
     if found:
         for keys, provide in _CLIENT_PROVIDERS:
             if (with_people and provide is _card) or not keys.isdisjoint(wanted):
-                provide(session, found)
+                provide(session, found, now)
     return found

@@ -41,6 +41,9 @@ AMOUNT_SHOWN = "amount_shown"
 MAX_TRANSFERS = "max_transfers"
 OVERLOAD_PCT = "overload_pct"
 RETRY_MINUTES = "retry_minutes"
+NEW_CLIENT_DAYS = "new_client_days"
+NEW_AGAIN_AFTER_DAYS = "new_again_after_days"
+PAYMENTS_VAT = "payments_vat"
 
 SETTINGS: Mapping[str, Setting] = {
     setting.key: setting
@@ -84,6 +87,32 @@ SETTINGS: Mapping[str, Setting] = {
                 ("always", Words("всегда", "always")),
                 ("never", Words("никогда", "never")),
             ),
+        ),
+        Setting(
+            NEW_CLIENT_DAYS,
+            60,
+            Words(
+                "оплаты нового клиента: столько дней с его первой оплаты",
+                "new money: so many days from the first payment",
+            ),
+            minimum=0,
+            maximum=3_650,
+        ),
+        Setting(
+            NEW_AGAIN_AFTER_DAYS,
+            0,
+            Words(
+                "клиент снова новый после стольких дней без оплат (0: никогда)",
+                "a client is new again after so many days without payments (0: never)",
+            ),
+            minimum=0,
+            maximum=3_650,
+        ),
+        Setting(
+            PAYMENTS_VAT,
+            "with",
+            Words("оплаты считаются", "payments are counted"),
+            choices=(("with", Words("с НДС", "with VAT")), ("without", Words("без НДС", "without VAT"))),
         ),
         Setting(
             KEEP_DETAILS_DAYS,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules_engine.decisions.client_intervals import ClientMoney
 from rules_engine.decisions.clocks import Clock
 from rules_engine.decisions.instants import MINUTE_US, from_us, to_us
 from rules_engine.decisions.request_clocks import CLOCK_FIELDS, RequestClocks, RequestTimes
@@ -107,6 +108,17 @@ class TestValues:
         assert value("client.days_since_last_contact", "2026-10-05T00:00", **days) == 4
         assert value("client.contract_ends_in_days", "2026-10-05T23:59", **days) == 26
 
+    def test_the_interval_is_overdue_from_the_last_purchase(self) -> None:
+        bought = ClientMoney(
+            purchase_days=(date(2026, 9, 1).toordinal(), date(2026, 10, 1).toordinal()),
+            usual_interval_days=30,
+            need_from_day=date(2026, 10, 1).toordinal(),
+        )
+        at = "2026-11-15T00:00"
+        names = ("days_since_last_payment", "overdue_ratio", "expected_need_in_days")
+        assert [value(f"client.{name}", at, money=bought) for name in names] == [45, 15_000, -15]
+        assert [value(f"client.{name}", at, money=ClientMoney()) for name in names] == [None, None, None]
+
     def test_every_time_moved_field_of_a_request_has_a_clock(self) -> None:
         others = {"candidate", "item"}
         moved = {
@@ -159,6 +171,11 @@ def test_no_change_is_missed_and_all_fall_on_whole_minutes(field: str, data: st.
         waiting_since_us=first - draw(0, 4000) * MINUTE_US,
         last_contact_day=date(2026, 9, 30).toordinal(),
         contract_ends_day=date(2026, 11, 2).toordinal(),
+        money=ClientMoney(
+            purchase_days=(date(2026, 8, 1).toordinal(), date(2026, 9, 25).toordinal()),
+            usual_interval_days=draw(1, 40),
+            need_from_day=date(2026, 8, 20).toordinal() + draw(0, 30),
+        ),
         pauses=tuple((first + a * MINUTE_US, first + (a + 45) * MINUTE_US) for a in sorted({draw(0, 500)})),
     )
     clock = made.clock(field)
@@ -166,7 +183,8 @@ def test_no_change_is_missed_and_all_fall_on_whole_minutes(field: str, data: st.
     near = clock.value_at(first) if is_number else 0
     thresholds: tuple[int, ...] = ()
     if is_number and draw(0, 3):
-        step = 2_000 if field == "request.answer_used_pct" else 20 if "minutes" in field else 1
+        rough = {"request.answer_used_pct": 2_000, "client.overdue_ratio": 777}
+        step = rough.get(field, 20 if "minutes" in field else 1)
         thresholds = tuple(sorted({near + draw(-3, 8) * step for _ in range(draw(1, 3))}))
     minutes = 3 * 1440
     expected = changes(clock, thresholds, first, minutes)

@@ -19,7 +19,9 @@ from tests.factories import (
     make_cast,
     make_client,
     make_contact,
+    make_group,
     make_manager,
+    make_payment,
     make_request,
     make_requests,
     statements_of,
@@ -258,9 +260,10 @@ class TestCost:
             (["client.days_since_last_contact", "client.last_outcome"], 1),
             (["client.has_open_request"], 1),
             (["client.refusal_reason"], 1),
+            (["client.is_old", "client.overdue_ratio", "client.revenue_total"], 2),
             (["manager.open_requests", "manager.received_today"], 1),
             (["manager.name", "manager.is_working_now"], 0),
-            (["client"], 4),
+            (["client"], 6),
         ],
     )
     def test_a_group_is_read_only_where_it_is_used_and_at_once_for_all_requests(
@@ -268,6 +271,8 @@ class TestCost:
     ) -> None:
         cast = make_cast(session)
         client = make_client(session, owner=cast.anna)
+        # In a group: whether he is old is a question about all its firms.
+        client.group_id = make_group(session).id
         requests = make_requests(session, 5)
         for request in requests:
             request.client_id, request.manager_id = client.id, cast.anna.id
@@ -309,6 +314,8 @@ def full(session: Session) -> Callable[[], Request]:
         )
         make_request(session, client=client, status="lost", close_reason="rival", closed_at=MONDAY)
         make_contact(session, client=client, outcome="thinks")
+        for day in (100, 70, 40):
+            make_payment(session, client, MONDAY - timedelta(days=day))
         return make_request(
             session,
             client=client,

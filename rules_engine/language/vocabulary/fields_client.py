@@ -64,7 +64,6 @@ FIELDS: tuple[Field, ...] = (
         boolean_words=(Words("старый", "old"), Words("не старый", "not old")),
         moved=OTHERS,
         empty=_UNKNOWN_CLIENT,
-        implemented=False,
     ),
     _client(
         "is_new",
@@ -75,7 +74,6 @@ FIELDS: tuple[Field, ...] = (
         boolean_words=(Words("новый", "new"), Words("не новый", "not new")),
         moved=OTHERS,
         empty=_UNKNOWN_CLIENT,
-        implemented=False,
     ),
     _client(
         "owner",
@@ -96,7 +94,6 @@ FIELDS: tuple[Field, ...] = (
         moved=OTHERS,
         minimum=0,
         empty=_UNKNOWN_CLIENT,
-        implemented=False,
     ),
     _client(
         "revenue_total",
@@ -105,7 +102,6 @@ FIELDS: tuple[Field, ...] = (
         "paid in total",
         moved=OTHERS,
         empty=_NO_PAYMENTS,
-        implemented=False,
     ),
     _client(
         "revenue_365d",
@@ -114,7 +110,6 @@ FIELDS: tuple[Field, ...] = (
         "paid in 365 days",
         moved=OTHERS,
         empty=_NO_PAYMENTS,
-        implemented=False,
     ),
     _client(
         "average_payment",
@@ -123,7 +118,6 @@ FIELDS: tuple[Field, ...] = (
         "average payment",
         moved=OTHERS,
         empty=_NO_PAYMENTS,
-        implemented=False,
     ),
     _client(
         "days_since_last_payment",
@@ -133,7 +127,6 @@ FIELDS: tuple[Field, ...] = (
         unit=DAYS,
         moved=TIME,
         empty=_NO_PAYMENTS,
-        implemented=False,
     ),
     _client(
         "days_since_last_contact",
@@ -152,7 +145,6 @@ FIELDS: tuple[Field, ...] = (
         unit=DAYS,
         moved=OTHERS,
         empty=_NO_PAYMENTS,
-        implemented=False,
     ),
     _client(
         "usual_interval_days",
@@ -162,7 +154,6 @@ FIELDS: tuple[Field, ...] = (
         unit=DAYS,
         moved=OTHERS,
         empty=_NO_INTERVAL,
-        implemented=False,
     ),
     _client(
         "overdue_ratio",
@@ -172,7 +163,6 @@ FIELDS: tuple[Field, ...] = (
         chip=("просрочка интервала", "interval overdue"),
         moved=TIME,
         empty=_NO_INTERVAL,
-        implemented=False,
     ),
     _client(
         "expected_need_in_days",
@@ -182,7 +172,6 @@ FIELDS: tuple[Field, ...] = (
         unit=DAYS,
         moved=TIME,
         empty=_NO_INTERVAL,
-        implemented=False,
     ),
     _client(
         "contract_ends_in_days",

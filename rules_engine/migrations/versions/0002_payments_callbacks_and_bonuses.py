@@ -233,6 +233,7 @@ def upgrade() -> None:
     sa.Column('manager_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('share_bp', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('amount_minor', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('vat_minor', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('month', sa.String(), nullable=False),
     sa.Column('money_class', sa.Enum('new', 'old', name='moneyclass', native_enum=False, length=32), nullable=False),
     sa.Column('cause', sa.String(), nullable=False),
@@ -245,7 +246,7 @@ def upgrade() -> None:
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('payment_credits', schema=None) as batch_op:
-        batch_op.create_index('ix_payment_credits_measure', ['month', 'manager_id', 'money_class', 'amount_minor'], unique=False)
+        batch_op.create_index('ix_payment_credits_measure', ['month', 'manager_id', 'money_class', 'amount_minor', 'vat_minor'], unique=False)
 
     op.create_table('overdue_actions',
     sa.Column('kind', sa.Enum('hold', 'release', name='overduekind', native_enum=False, length=32), nullable=False),
