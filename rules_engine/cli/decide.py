@@ -10,6 +10,9 @@ import click
 
 from rules_engine import clock
 from rules_engine.cli.output import json_option, open_session, print_json
+from rules_engine.decisions.bonus import compute
+from rules_engine.decisions.bonus_measures import read_measures
+from rules_engine.decisions.bonus_words import statement_json
 from rules_engine.decisions.field_words import condition_words
 from rules_engine.decisions.picking import Verdict
 from rules_engine.decisions.trial import Trial, decide_from_facts
@@ -21,6 +24,7 @@ from rules_engine.language.errors import FactsInvalid
 from rules_engine.language.kinds import Decision, Words
 from rules_engine.language.model import OTHERWISE, Ruleset
 from rules_engine.language.problems import Problem
+from rules_engine.language.read_bonus import WITHOUT_PLAN
 from rules_engine.language.ruleset import parse, parse_text
 from rules_engine.language.sentence import action_spans, plain
 from rules_engine.language.values import Facts, dump, parse_facts
@@ -32,6 +36,7 @@ _WORDS = {
     OTHERWISE: Words("Остальные", "Otherwise"),
     "version": Words("версия", "version"),
     "nothing": Words("ничего не происходит", "nothing happens"),
+    "total": Words("итого", "total"),
     "no_candidate": Words("никто не может взять", "nobody can take it"),
 }
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -71,14 +76,16 @@ def decide(decision: str, facts_path: Path, ruleset_path: Path | None, engine: s
 
     The file holds one flat object such as {"client.is_old": true, "request.amount": "14500.00"}, or a list of
     them; a field left out is empty. With "candidates" the pools are these people, else every pool has somebody.
+    For a bonus, "without_plan" lists the attainments that have no plan by intention; the lines and the total follow.
     """
+    lang = Settings.from_env().locale
     documents = _read_json(facts_path)
     asked = _asked(decision, ruleset_path, engine or ("both" if available() else "native"))
     try:
         if isinstance(documents, list):
-            answers = [answer(asked, one, f"/{index}") for index, one in enumerate(documents)]
+            answers = [answer(asked, one, f"/{index}", lang=lang) for index, one in enumerate(documents)]
         else:
-            answers = [answer(asked, documents)]
+            answers = [answer(asked, documents, lang=lang)]
     finally:
         if asked.durable is not None:
             asked.durable.close()
@@ -86,15 +93,17 @@ def decide(decision: str, facts_path: Path, ruleset_path: Path | None, engine: s
         printed = [one.document for one in answers]
         print_json(printed if isinstance(documents, list) else printed[0])
         return
-    lang = Settings.from_env().locale
     for one in answers:
         _print(asked.ruleset, one, lang)
 
 
-def answer(asked: Asked, document: Any, path: str = "") -> Answer:
-    """Return the answer for one object of facts. Raises FactsInvalid, InputError."""
+def answer(asked: Asked, document: Any, path: str = "", *, lang: str = "ru") -> Answer:
+    """Return the answer for one object of facts; sentences are in `lang`. Raises FactsInvalid, InputError."""
     if not isinstance(document, Mapping):
         raise FactsInvalid((Problem("not_an_object", path),))
+    given = document
+    if asked.ruleset.decision is Decision.BONUS:
+        document = {key: value for key, value in given.items() if key != WITHOUT_PLAN}
     facts = parse_facts({key: value for key, value in document.items() if key != _CANDIDATES}, path)
     matching, agree = _matching(asked, facts)
     trial = decide_from_facts(asked.ruleset, document, matching)
@@ -118,6 +127,8 @@ def answer(asked: Asked, document: Any, path: str = "") -> Answer:
             for trace in traces
         ],
     }
+    if asked.ruleset.decision is Decision.BONUS:
+        printed |= _paid(asked.ruleset, trial, given, path, lang)
     return Answer(printed, traces)
 
 
@@ -151,6 +162,12 @@ def _matching(asked: Asked, facts: Facts) -> tuple[tuple[str, ...], bool | None]
         return found, None
     native = asked.native.matching(facts)
     return native, found == native
+
+
+def _paid(ruleset: Ruleset, trial: Trial, document: Mapping[str, Any], path: str, lang: str) -> dict[str, Any]:
+    """Return the lines and the total of a bonus, of the measures as exact as they are written."""
+    given = read_measures({key: value for key, value in document.items() if key != _CANDIDATES}, path)
+    return statement_json(compute(ruleset, trial.fired, given.measures, without_plan=given.without_plan), lang)
 
 
 def _candidates(trial: Trial) -> list[dict[str, Any]] | None:
@@ -195,6 +212,10 @@ def _print(ruleset: Ruleset, found: Answer, lang: str) -> None:
         click.echo(f"→ {_title(ruleset, rule_id, lang)}: {actions}")
     if not document["fired"]:
         click.echo(f"→ {_WORDS['nothing'].text(lang)}")
+    for line in document.get("lines", ()):
+        click.echo(f"    {line['line']}: {line['amount']} · {line['sentence']}")
+    if "total" in document:
+        click.echo(f"  = {_WORDS['total'].text(lang)}: {document['total']}")
     for candidate in document["candidates"] or ():
         mark = "✓" if candidate["eligible"] else "✗"
         click.echo(f"    {mark} {candidate['login']}")

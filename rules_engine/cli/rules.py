@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 from rules_engine import clock
 from rules_engine.cli.instants import instant
 from rules_engine.cli.output import json_option, open_session, print_json
+from rules_engine.decisions.bonus_cases import run_cases
+from rules_engine.decisions.money import format_amount
 from rules_engine.errors import InputError, NotFound
-from rules_engine.language.cases import CaseResult, run_cases
+from rules_engine.language.cases import CaseResult
 from rules_engine.language.check import check
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import Decision
@@ -143,9 +145,11 @@ def test(key: str, number: int | None, of_draft: bool, as_json: bool) -> None:
     else:
         for result in results:
             line = f"{'✓' if result.passed else '✗'} {result.case.title.text(settings.locale)}"
-            if not result.passed:
+            if result.fired != result.case.fired:
                 line += f": {_say('expected', 'ожидалось')} {_ids(result.case.fired)}, "
                 line += f"{_say('fired', 'сработало')} {_ids(result.fired)}"
+            for name, expected, seen in _unlike(result):
+                line += f"; {name}: {_say('expected', 'ожидалось')} {expected}, {_say('paid', 'начислено')} {seen}"
             click.echo(line)
         click.echo(f"{_say('passed', 'сошлось')}: {len(results) - failed}, {_say('failed', 'не сошлось')}: {failed}")
     if failed:
@@ -330,12 +334,31 @@ def _print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
 
 
 def _case(result: CaseResult, lang: str) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "title": result.case.title.text(lang),
         "passed": result.passed,
         "expected": list(result.case.fired),
         "fired": list(result.fired),
     }
+    if result.paid is not None:
+        document["lines"] = {name: format_amount(amount) for name, amount in result.paid.lines.items()}
+        document["total"] = format_amount(result.paid.total)
+        document["unlike"] = [
+            {"line": name, "expected": expected, "paid": seen} for name, expected, seen in _unlike(result)
+        ]
+    return document
+
+
+def _unlike(result: CaseResult) -> Iterator[tuple[str, str, str]]:
+    """Yield the lines of a bonus case, and its total, that pay another amount than expected."""
+    if result.paid is None:
+        return
+    for name, amount in result.case.lines.items():
+        seen = result.paid.lines.get(name, 0)
+        if seen != amount:
+            yield name, format_amount(amount), format_amount(seen)
+    if result.case.total not in (None, result.paid.total):
+        yield "total", format_amount(result.case.total or 0), format_amount(result.paid.total)
 
 
 def _answer(document: dict[str, Any], line: str, as_json: bool) -> None:

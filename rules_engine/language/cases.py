@@ -1,5 +1,6 @@
 """Which rules act on given facts when nobody is to be chosen yet, and whether the test cases hold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rules_engine.language.engines.base import Engine
@@ -9,15 +10,34 @@ from rules_engine.language.model import OTHERWISE, Ruleset, TestCase
 
 
 @dataclass(frozen=True, slots=True)
+class Paid:
+    """What a bonus pays in kopecks: each line by its name, and the total."""
+
+    lines: Mapping[str, int]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One test case and what really fired on its facts."""
+    """One test case, what really fired on its facts, and what that pays; None where nobody counted."""
 
     case: TestCase
     fired: tuple[str, ...]
+    paid: Paid | None = None
 
     @property
     def passed(self) -> bool:
-        return self.fired == self.case.fired
+        """A case that expects money holds only where the money was counted too."""
+        return self.fired == self.case.fired and self.pays_as_expected
+
+    @property
+    def pays_as_expected(self) -> bool:
+        if self.paid is None:
+            return self.case.total is None and not self.case.lines
+        seen = self.paid.lines
+        return self.case.total in (None, self.paid.total) and all(
+            seen.get(name, 0) == amount for name, amount in self.case.lines.items()
+        )
 
 
 def fired(ruleset: Ruleset, matching: tuple[str, ...]) -> tuple[str, ...]:
@@ -32,6 +52,9 @@ def fired(ruleset: Ruleset, matching: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def run_cases(ruleset: Ruleset, engine: Engine | None = None) -> list[CaseResult]:
-    """Return the outcome of every test case, in order; the native engine unless another is given."""
+    """Return the outcome of every test case, in order; the native engine unless another is given.
+
+    Money is counted by `decisions.bonus_cases`: here no case that expects money holds.
+    """
     engine = engine or NativeEngine(ruleset)
     return [CaseResult(case, fired(ruleset, engine.matching(case.facts))) for case in ruleset.cases]

@@ -18,6 +18,7 @@ from rules_engine.language.model import OTHERWISE, Action, Rule, Ruleset, TestCa
 from rules_engine.language.near import near
 from rules_engine.language.problems import Problem
 from rules_engine.language.read_actions import ActionReader
+from rules_engine.language.read_bonus import RESERVED_LINES, WITHOUT_PLAN, read_without_plan
 from rules_engine.language.read_conditions import ConditionReader
 from rules_engine.language.reading import CODE_LENGTH, Report
 from rules_engine.language.references import References
@@ -57,7 +58,8 @@ def read(document: object, references: References | None = None) -> Ruleset:
     otherwise = _otherwise(document, decision, policy, actions, report)
     written = report.list(document.get("cases", []), "/cases", LIMIT_CASES, "too_many_cases")
     ids = _ids(document.get("rules"))
-    cases = tuple(_case(item, f"/cases/{index}", ids, report) for index, item in enumerate(written))
+    lines = actions.lines.union(RESERVED_LINES) if decision is Decision.BONUS else None
+    cases = tuple(_case(item, f"/cases/{index}", ids, report, lines) for index, item in enumerate(written))
     if report.problems:
         raise RulesetInvalid(tuple(report.problems))
     return Ruleset(
@@ -175,17 +177,26 @@ def _ids(rules: object) -> frozenset[str]:
     return frozenset(name for name in named if isinstance(name, str)) | {OTHERWISE}
 
 
-def _case(value: object, path: str, ids: frozenset[str], report: Report) -> TestCase | None:
+def _case(
+    value: object, path: str, ids: frozenset[str], report: Report, lines: frozenset[str] | None
+) -> TestCase | None:
+    """Return a test case; `lines` are those that a bonus statement can have, None for the other decisions."""
     row = report.mapping(value, path, ("title", "facts", "expect"))
     if row is None:
         return None
     title = report.words(row["title"], f"{path}/title") if "title" in row else Words("", "")
     facts = {}
+    without_plan: frozenset[str] = frozenset()
+    given = row.get("facts")
     try:
-        facts = parse_facts(row.get("facts"), f"{path}/facts")
+        if lines is not None and isinstance(given, dict):
+            without_plan = read_without_plan(given, f"{path}/facts")
+            given = {key: fact for key, fact in given.items() if key != WITHOUT_PLAN}
+        facts = parse_facts(given, f"{path}/facts")
     except FactsInvalid as invalid:
         report.problems.extend(invalid.problems)
-    expect = report.mapping(row.get("expect"), f"{path}/expect", ("fired",))
+    keys = ("fired",) if lines is None else ("fired", "lines", "total")
+    expect = report.mapping(row.get("expect"), f"{path}/expect", keys)
     if expect is None:
         return None
     if "fired" not in expect:
@@ -200,4 +211,27 @@ def _case(value: object, path: str, ids: frozenset[str], report: Report) -> Test
         if rule_id not in ids:
             report.add("unknown_rule", f"{place}/{index}", value=rule_id, suggestion=near(rule_id, ids))
         fired.append(rule_id)
-    return TestCase(title, facts, tuple(fired), path)
+    if lines is None:
+        return TestCase(title, facts, tuple(fired), path)
+    total = _minor(expect["total"], f"{path}/expect/total", report) if "total" in expect else None
+    paid = _paid(expect.get("lines", {}), f"{path}/expect/lines", lines, report)
+    return TestCase(title, facts, tuple(fired), path, paid, total, without_plan)
+
+
+def _paid(value: object, path: str, lines: frozenset[str], report: Report) -> dict[str, int]:
+    """Return what each named line must pay, in kopecks."""
+    paid = {}
+    for name, amount in (report.mapping(value, path, lines) or {}).items():
+        minor = _minor(amount, f"{path}/{name}", report)
+        if minor is not None:
+            paid[name] = minor
+    return paid
+
+
+def _minor(value: object, path: str, report: Report) -> int | None:
+    try:
+        minor = parse_type(FieldType.MONEY, value)
+    except BadValue as problem:
+        report.bad_value(problem, path)
+        return None
+    return minor if isinstance(minor, int) else None

@@ -181,7 +181,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class TestCase:
-    """Facts and the ids of the rules that must fire on them."""
+    """Facts and the ids of the rules that must fire on them.
+
+    For a bonus also what must be paid, in kopecks: `lines` by name (those not named are not looked at) and `total`,
+    None where the case does not say. `without_plan` are the attainments that have no plan by intention.
+    """
 
     __test__ = False  # pytest would take the name for a test class
 
@@ -189,6 +193,9 @@ class TestCase:
     facts: Mapping[str, Canonical]
     fired: tuple[str, ...]
     path: str
+    lines: Mapping[str, int] = attribute(default_factory=dict)
+    total: int | None = None
+    without_plan: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,20 @@ _SENTENCES: dict[str, Words] = {
     "exactly_one_of": Words("нужно ровно одно из действий: {names}", "exactly one of these actions is needed: {names}"),
     "wrong_measure": Words("показатель «{value}» здесь не подходит", "the measure “{value}” does not fit here"),
     "unknown_line": Words("строки «{value}» выше нет", "there is no line “{value}” above"),
+    "same_line": Words("строка «{value}» указана дважды", "the line “{value}” is named twice"),
+    "duplicate_line": Words(
+        "строка «{value}» уже есть выше: у каждой строки своё имя",
+        "the line “{value}” is already made above: each line has a name of its own",
+    ),
+    "reserved_line": Words(
+        "имя строки «{value}» занято: её делает сам расчёт", "the line “{value}” is reserved: the statement makes it"
+    ),
+    "same_measure": Words("показатель «{value}» указан дважды", "the measure “{value}” is named twice"),
+    "gate_order": Words("«full_at» не может быть меньше «from»", "“full_at” cannot be less than “from”"),
+    "few_tiers": Words(
+        "ступеней нужно не меньше двух; одна ставка для всего — это «процент» (pay_percent)",
+        "at least two tiers are needed; one rate for everything is a percentage (pay_percent)",
+    ),
     "not_sorted": Words("значения должны возрастать", "the values must rise"),
     "too_few": Words("нужно не меньше {limit}", "at least {limit} are needed"),
     "wrong_shape": Words("нужна таблица {rows} × {cols}", "a table of {rows} × {cols} is needed"),

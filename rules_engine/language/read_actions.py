@@ -59,6 +59,11 @@ class ActionReader:
             **self._bonus.readers,
         }
 
+    @property
+    def lines(self) -> frozenset[str]:
+        """The lines of a bonus statement that the actions read so far make."""
+        return self._bonus.lines
+
     def actions(self, value: object, path: str, conditions: ConditionReader) -> tuple[Action, ...]:
         """Return the good actions of `then` or `otherwise`; what is wrong with the others is reported."""
         self._conditions = conditions

@@ -1,19 +1,26 @@
 """Parameters of bonus components: measures, lines, tiers, nodes and matrices, in exact fractions."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from rules_engine.language.errors import BadValue
+from rules_engine.language.errors import BadValue, FactsInvalid
 from rules_engine.language.kinds import FieldType
 from rules_engine.language.model import Above, GateCondition, Parameter, Tier
 from rules_engine.language.near import near
 from rules_engine.language.reading import Report
 from rules_engine.language.values import parse_exact, parse_type
 from rules_engine.language.vocabulary import FIELDS, Param, ParamType
+from rules_engine.language.vocabulary.fields_measure import NO_PLAN
 
+WITHOUT_PLAN = "without_plan"
+"""The key beside the facts of a bonus that lists the attainments which have no plan by intention."""
+RESERVED_LINES = ("guarantee", "floor")
+"""Lines that a statement makes by itself."""
 _LIMIT_NODES = 50
 _MEASURES = tuple(key for key in FIELDS if key.startswith("measure."))
+ATTAINMENTS = tuple(key for key in _MEASURES if FIELDS[key].type is FieldType.PERCENT and FIELDS[key].empty == NO_PLAN)
+"""The measures that compare with a plan."""
 
 
 class BonusReader:
@@ -36,17 +43,32 @@ class BonusReader:
         }
 
     def finish(self, name: str, params: dict[str, Parameter], path: str) -> None:
-        """Remember the lines that an action makes; check a matrix against its nodes."""
+        """Remember the lines that an action makes; check a matrix against its nodes and its two measures."""
         line, above = params.get("line"), params.get("above")
         if isinstance(line, str):
-            self._lines.add(line)
+            self._new_line(line, f"{path}/line")
         if isinstance(above, Above):
-            self._lines.add(above.line)
+            self._new_line(above.line, f"{path}/above/line")
+        rows_by = params.get("rows_by")
+        if name == "pay_matrix" and rows_by is not None and rows_by == params.get("cols_by"):
+            self._report.add("same_measure", f"{path}/cols_by", value=rows_by)
         nodes, values = params.get("nodes"), params.get("values")
         if name == "pay_matrix" and isinstance(nodes, tuple) and isinstance(values, tuple):
             size = len(nodes)
             if len(values) != size or any(not isinstance(row, tuple) or len(row) != size for row in values):
                 self._report.add("wrong_shape", f"{path}/values", rows=size, cols=size)
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """Every line that the actions read so far make."""
+        return frozenset(self._lines)
+
+    def _new_line(self, name: str, path: str) -> None:
+        if name in RESERVED_LINES:
+            self._report.add("reserved_line", path, value=name)
+        elif name in self._lines:
+            self._report.add("duplicate_line", path, value=name)
+        self._lines.add(name)
 
     def _exact(self, value: object, path: str, param: Param | None = None) -> Fraction | None:
         try:
@@ -83,6 +105,8 @@ class BonusReader:
                 continue
             if name not in self._lines:
                 self._report.add("unknown_line", f"{path}/{index}", value=name, suggestion=near(name, self._lines))
+            elif name in names:
+                self._report.add("same_line", f"{path}/{index}", value=name)
             names.append(name)
         return tuple(names)
 
@@ -99,9 +123,9 @@ class BonusReader:
             fixed = self._fixed(row["fixed"], f"{place}/fixed") if "fixed" in row else None
             if start is not None and rate is not None:
                 tiers.append(Tier(start, rate, fixed))
-        if not written:
-            self._report.add("too_few", path, limit=1)
-        elif len(tiers) == len(written):
+        if len(written) < 2:
+            self._report.add("few_tiers", path)
+        if tiers and len(tiers) == len(written):
             if tiers[0].start != 0:
                 self._report.add("first_tier", f"{path}/0/from")
             self._rising([tier.start for tier in tiers], path)
@@ -160,7 +184,7 @@ class BonusReader:
         return tuple(rows)
 
     def _gates(self, value: object, path: str, param: Param) -> tuple[GateCondition, ...] | None:
-        gates = []
+        gates: list[GateCondition] = []
         written = self._report.list(value, path, _LIMIT_NODES)
         if not written:
             self._report.add("too_few", path, limit=1)
@@ -175,7 +199,9 @@ class BonusReader:
             if measure is None or start is None or full_at is None:
                 continue
             if full_at < start:
-                self._report.add("pair_order", place)
+                self._report.add("gate_order", place)
+            if any(gate.measure == measure for gate in gates):
+                self._report.add("same_measure", f"{place}/measure", value=measure)
             gates.append(GateCondition(measure, start, full_at))
         return tuple(gates)
 
@@ -190,3 +216,19 @@ class BonusReader:
     def _rising(self, numbers: list[Fraction], path: str) -> None:
         if any(first >= second for first, second in itertools.pairwise(numbers)):
             self._report.add("not_sorted", path)
+
+
+def read_without_plan(document: Mapping[str, object], path: str) -> frozenset[str]:
+    """Return the attainments that have no plan by intention, from the object that holds the facts of a bonus.
+
+    Empty without the key. Raises FactsInvalid for what is no list of attainments.
+    """
+    report = Report()
+    place = f"{path}/{WITHOUT_PLAN}"
+    named = report.list(document.get(WITHOUT_PLAN, []), place, _LIMIT_NODES)
+    for index, item in enumerate(named):
+        if item not in ATTAINMENTS:
+            report.add("wrong_measure", f"{place}/{index}", value=item, suggestion=near(str(item), ATTAINMENTS))
+    if report.problems:
+        raise FactsInvalid(tuple(report.problems))
+    return frozenset(str(item) for item in named)

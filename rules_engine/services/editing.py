@@ -14,8 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rules_engine.db import settings_of
+from rules_engine.decisions.bonus_cases import run_cases
 from rules_engine.errors import Conflict, NotFound, PolicyViolation
-from rules_engine.language.cases import CaseResult, run_cases
+from rules_engine.language.cases import CaseResult
 from rules_engine.language.check import check
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import Decision

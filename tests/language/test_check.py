@@ -380,7 +380,7 @@ class TestBonus:
 
     def test_tiers_begin_at_zero_and_rise(self) -> None:
         tiers = {"action": "pay_tiers", "line": "t", "of": "measure.revenue", "by": "measure.revenue", "mode": "whole"}
-        late = {**tiers, "tiers": [{"from": "10", "rate": "1"}]}
+        late = {**tiers, "tiers": [{"from": "10", "rate": "1"}, {"from": "20", "rate": "2"}]}
         falling = {**tiers, "tiers": [{"from": "0", "rate": "1"}, {"from": "0", "rate": "2"}]}
         assert problems(bonus(late)) == [("/rules/0/then/0/tiers/0/from", "first_tier")]
         assert problems(bonus(falling)) == [("/rules/0/then/0/tiers", "not_sorted")]

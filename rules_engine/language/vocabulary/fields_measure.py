@@ -6,7 +6,8 @@ from rules_engine.language.vocabulary.declare import BONUS, OTHERS, group
 from rules_engine.language.vocabulary.terms import Field
 
 _measure = group("measure", frozenset({BONUS}), OTHERS)
-_NO_PLAN = Words("плана нет", "there is no plan")
+NO_PLAN = Words("плана нет", "there is no plan")
+"""What an empty plan or attainment means: it never pays by itself."""
 _NOTHING = Words("считать не из чего", "nothing to count from")
 
 
@@ -27,15 +28,15 @@ def _score(name: str, ru: str, en: str) -> Field:
 
 
 FIELDS: tuple[Field, ...] = (
-    _money("plan_new", "план по новым", "plan for new clients", _NO_PLAN),
-    _money("plan_old", "план по старым", "plan for old clients", _NO_PLAN),
+    _money("plan_new", "план по новым", "plan for new clients", NO_PLAN),
+    _money("plan_old", "план по старым", "plan for old clients", NO_PLAN),
     _money("revenue_new", "оплаты новых", "paid by new clients"),
     _money("revenue_old", "оплаты старых", "paid by old clients"),
     _money("revenue", "оплаты", "paid by all clients"),
-    _pct("attainment_new_pct", "выполнение плана по новым", "attainment, new clients", _NO_PLAN),
-    _pct("attainment_old_pct", "выполнение плана по старым", "attainment, old clients", _NO_PLAN),
-    _pct("attainment_pct", "выполнение плана", "attainment", _NO_PLAN),
-    _pct("team_attainment_pct", "выполнение плана отделом", "attainment of the team", _NO_PLAN),
+    _pct("attainment_new_pct", "выполнение плана по новым", "attainment, new clients", NO_PLAN),
+    _pct("attainment_old_pct", "выполнение плана по старым", "attainment, old clients", NO_PLAN),
+    _pct("attainment_pct", "выполнение плана", "attainment", NO_PLAN),
+    _pct("team_attainment_pct", "выполнение плана отделом", "attainment of the team", NO_PLAN),
     _count("paid_requests", "оплаченных заявок", "paid requests"),
     _count("received_requests", "полученных заявок", "received requests"),
     _count("processed_requests", "обработанных заявок", "processed requests"),
