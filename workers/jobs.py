@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine import clock, db
 from rules_engine.errors import PolicyViolation
 from rules_engine.services import agenda, audit, upkeep
+from rules_engine.services.senders import make_senders
 from rules_engine.settings import Settings
-from workers.senders import make_senders
 
 SLICE_SECONDS = 20
 """How long one job works before it makes room: far below the job's time-out."""

@@ -13,6 +13,7 @@ from rules_engine.cli.output import json_option, open_sessions, print_json
 from rules_engine.services import agenda
 from rules_engine.services import replay as replays
 from rules_engine.services.agenda import Totals
+from rules_engine.services.senders import make_senders
 from rules_engine.settings import Settings
 
 
@@ -20,9 +21,10 @@ from rules_engine.settings import Settings
 @click.option("--now", type=instant, metavar="TS", help="Business instant; without it the present one.")
 @json_option
 def run_due(now: datetime | None, as_json: bool) -> None:
-    """Do, in this process and without Redis, all that is due at an instant; mails are left to the workers."""
-    with open_sessions(Settings.from_env()) as sessions:
-        totals = agenda.run_due(sessions, now or clock.now())
+    """Do, in this process and without Redis, all that is due at an instant, mails included."""
+    settings = Settings.from_env()
+    with open_sessions(settings) as sessions:
+        totals = agenda.run_due(sessions, now or clock.now(), senders=make_senders(settings))
     _answer(totals, as_json)
 
 

@@ -13,6 +13,7 @@ from rules_engine.cli import main
 from rules_engine.services.replay import lay_down
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, assignment_rules, escalation_rules, make_cast, make_request, make_version
+from tests.postbox import postbox
 
 Run = Callable[..., Result]
 SHAPE = ["from", "until", "arrived", "assigned", "escalated", "callbacks", "quarantined", "seconds"]
@@ -55,6 +56,17 @@ def test_what_is_due_is_done_and_counted(company: sessionmaker[Session], run: Ru
     assert list(due) == SHAPE
     assert (early["assigned"], due["assigned"]) == (0, 1)
     assert due["from"] == due["until"] == "2026-10-05T11:20:00+03:00"
+
+
+def test_the_mail_of_what_was_done_is_sent_at_once(company: sessionmaker[Session], environment: dict[str, str]) -> None:
+    with db.transaction(company) as session:
+        make_request(session)
+    with postbox() as (box, port):
+        settings = {**environment, "PRAVILA_SMTP_URL": f"smtp://127.0.0.1:{port}"}
+        result = CliRunner().invoke(main, ["run-due", "--now", "2026-10-05T11:20:00+03:00"], env=settings)
+
+    assert result.exit_code == 0
+    assert [mail["To"] for mail in box.received] == ["anna@example.org"]
 
 
 def test_a_person_reads_one_line(company: sessionmaker[Session], run: Run) -> None:

@@ -5,66 +5,25 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from rules_engine.errors import DeliveryError, SettingsError
 from rules_engine.services.outbox import EMAIL, Letter
+from rules_engine.services.senders import MailSender, MailServer, make_senders
 from rules_engine.settings import Settings
-from workers.senders import MailSender, MailServer, make_senders
-
-
-class Postbox:
-    """Keeps what the server accepted; refuses addresses and contents as it is told."""
-
-    def __init__(self) -> None:
-        self.received: list[EmailMessage] = []
-        self.refuse_address = ""
-        self.refuse_content = ""
-
-    async def handle_RCPT(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if self.refuse_address:
-            return self.refuse_address
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        if self.refuse_content:
-            return self.refuse_content
-        content = envelope.content
-        assert isinstance(content, bytes)
-        self.received.append(message_from_bytes(content, policy=policy.default))
-        return "250 OK"
-
+from tests.postbox import Postbox, postbox
 
 Start = Callable[..., tuple[Postbox, int]]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    running: list[Controller] = []
-
-    def start(**options: object) -> tuple[Postbox, int]:
-        postbox = Postbox()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        controller = Controller(postbox, hostname="127.0.0.1", port=port, **options)
-        controller.start()
-        running.append(controller)
-        return postbox, port
-
-    yield start
-    for controller in running:
-        controller.stop()
+    with ExitStack() as running:
+        yield lambda **options: running.enter_context(postbox(**options))
 
 
 def sender_to(address: str) -> MailSender:
