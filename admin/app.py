@@ -45,16 +45,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     """Return the web application of an installation. `now` is its business clock, sessions have their own."""
     app = Flask(__name__)
     app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT)
-    engine = db.make_engine(settings.database_url)
-    _ignore_case(engine)
-    app.extensions["pravila"] = Shell(
-        settings=settings,
-        engine=engine,
-        sessions=db.make_sessions(engine, settings),
-        reading_sessions=db.make_reading_sessions(engine, settings),
-        wake=make_wake(settings.effective_redis_url),
-        now=now,
-    )
+    app.extensions["pravila"] = make_shell(settings, now)
     app.teardown_request(close_session)
     language.init_app(app)
     labels.init_app(app)
@@ -79,6 +70,20 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     clients.add_views(reference_data)
     api.init_app(app)
     return app
+
+
+def make_shell(settings: Settings, now: Callable[[], datetime]) -> Shell:
+    """Return what the pages stand on: the database and the bell of an installation."""
+    engine = db.make_engine(settings.database_url)
+    _ignore_case(engine)
+    return Shell(
+        settings=settings,
+        engine=engine,
+        sessions=db.make_sessions(engine, settings),
+        reading_sessions=db.make_reading_sessions(engine, settings),
+        wake=make_wake(settings.effective_redis_url),
+        now=now,
+    )
 
 
 def _ignore_case(engine: Engine) -> None:

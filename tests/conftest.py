@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
+from rules_engine.services import passwords
 from rules_engine.settings import Settings
 from tests import cluster
 
@@ -21,6 +23,15 @@ def skip_or_fail(reason: str) -> None:
     if MUST_NOT_SKIP:
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def product_hasher() -> Iterator[PasswordHasher]:
+    """What the product hashes passwords with. The tests' passwords are hashed by the same algorithm at no cost."""
+    kept = passwords._hasher
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    yield kept
+    passwords._hasher = kept
 
 
 @pytest.fixture(scope="session")

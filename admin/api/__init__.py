@@ -19,7 +19,6 @@ def init_app(app: Flask) -> None:
     """Register the interface. What calls it shows a token and no session, so forms' tokens are not asked of it."""
     shell: Shell = app.extensions["pravila"]
     app.extensions["pravila_limiter"] = Limiter.at(shell.settings.effective_redis_url)
-    app.extensions["pravila_metrics"] = health.make_registry(shell)
     csrf.exempt(blueprint)
     app.register_blueprint(blueprint)
     app.register_blueprint(health.blueprint)

@@ -55,15 +55,10 @@ def readyz() -> Response:
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """The figures, counted from indices at each call."""
-    registry: CollectorRegistry = current_app.extensions["pravila_metrics"]
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-
-def make_registry(of: Shell) -> CollectorRegistry:
-    """Return a registry of its own, so that two applications in one process do not share their figures."""
+    # A registry of its own: two applications in one process do not share their figures.
     registry = CollectorRegistry()
-    registry.register(Figures(of))
-    return registry
+    registry.register(Figures(shell()))
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 class Figures(Collector):

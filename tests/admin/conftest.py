@@ -2,24 +2,27 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask import session as web_session
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, event
+from flask_wtf.csrf import generate_csrf
+from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
-from admin.app import create_app
+from admin.security import start_session
 from hatch_build import compile_catalogues
 from rules_engine import db
 from rules_engine.models import Role, User
 from rules_engine.services.passwords import hash_password
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, PASSWORD, Cast, make_cast, make_user
+from tests.web import app_of
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,10 +53,8 @@ def business_clock() -> StandingClock:
 
 @pytest.fixture
 def app(settings: Settings, sqlite_url: str, business_clock: StandingClock) -> Iterator[Flask]:
-    app = create_app(replace(settings, database_url=sqlite_url), now=business_clock)
-    app.testing = True
-    yield app
-    app.extensions["pravila"].engine.dispose()
+    with app_of(settings, sqlite_url, business_clock) as app:
+        yield app
 
 
 @pytest.fixture
@@ -103,10 +104,19 @@ def browser(app: Flask) -> Browser:
 
 
 @pytest.fixture
-def logged_in(app: Flask, cast: Cast) -> Callable[[str], Browser]:
+def logged_in(app: Flask, cast: Cast, sessions: sessionmaker[Session]) -> Callable[[str], Browser]:
+    """Returns a function that seats somebody who has logged in; test_login.py does it by the login page."""
+
     def enter(login: str) -> Browser:
         browser = Browser(app.test_client())
-        assert browser.log_in(login).status_code == 302
+        with sessions() as session:
+            user = session.scalars(select(User).where(User.login == login)).one()
+        with app.test_request_context(environ_base=browser.client.environ_base):
+            start_session(user)
+            browser.token = generate_csrf()
+            begun = dict(web_session)
+        with browser.client.session_transaction() as kept:
+            kept.update(begun)
         return browser
 
     return enter

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -9,8 +10,11 @@ from werkzeug.routing import Rule
 
 from admin import access
 from admin.access import Open
+from admin.app import create_app
 from rules_engine.models import Role
+from rules_engine.settings import Settings
 from tests.admin.conftest import Browser
+from tests.factories import Cast
 
 LOGINS = {Role.ADMINISTRATOR: "denis", Role.HEAD: "galina", Role.MANAGER: "anna", Role.AUDITOR: "zhanna"}
 ANSWERS = {200, 302, 304, 400, 401, 404, 405, 409, 422, 503}
@@ -30,10 +34,15 @@ def test_every_route_stands_in_the_table_and_every_row_has_a_route(app: Flask) -
     assert set(access.TABLE) - endpoints == set(), "rows without a route"
 
 
-def test_a_route_without_a_row_is_open_to_nobody(app: Flask, logged_in: Callable[[str], Browser]) -> None:
+def test_a_route_without_a_row_is_open_to_nobody(settings: Settings, sqlite_url: str, cast: Cast) -> None:
+    app = create_app(replace(settings, database_url=sqlite_url))
     app.add_url_rule("/forgotten", "forgotten", lambda: "open")
+    denis = Browser(app.test_client())
+    denis.log_in("denis")
 
-    assert logged_in("denis").get("/forgotten").status_code == 404
+    assert denis.get("/settings/").status_code == 200
+    assert denis.get("/forgotten").status_code == 404
+    app.extensions["pravila"].engine.dispose()
 
 
 def test_a_stranger_is_sent_to_the_login_page_from_everywhere(app: Flask, browser: Browser) -> None:

@@ -1,8 +1,8 @@
 """The interface on an installation of its own, called as another program calls it, with a clock that stands still."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,13 +13,13 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
-from admin.app import create_app
 from admin.base import Shell
 from rules_engine import clock, db
 from rules_engine.services import agenda, tokens
 from rules_engine.services.tokens import SCOPES
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, Cast, assignment_rules, escalation_rules, make_cast, make_version
+from tests.web import app_of
 
 
 @dataclass
@@ -40,19 +40,14 @@ def business_clock() -> StandingClock:
 
 @pytest.fixture
 def app(settings: Settings, sqlite_url: str, business_clock: StandingClock) -> Iterator[Flask]:
-    yield from make_app(settings, sqlite_url, business_clock)
+    with app_of(settings, sqlite_url, business_clock) as app:
+        yield app
 
 
 @pytest.fixture
 def any_app(settings: Settings, database_url: str, business_clock: StandingClock) -> Iterator[Flask]:
-    yield from make_app(settings, database_url, business_clock)
-
-
-def make_app(settings: Settings, url: str, now: Callable[[], datetime]) -> Iterator[Flask]:
-    app = create_app(replace(settings, database_url=url), now=now)
-    app.testing = True
-    yield app
-    app.extensions["pravila"].engine.dispose()
+    with app_of(settings, database_url, business_clock) as app:
+        yield app
 
 
 def sessions_of(app: Flask) -> sessionmaker[Session]:
