@@ -123,6 +123,8 @@ _MAKERS: Final[Mapping[str, Callable[[RequestTimes], Clock]]] = {
     "client.overdue_ratio": _money("overdue_ratio"),
     "client.expected_need_in_days": _money("expected_need_in_days"),
     "client.contract_ends_in_days": lambda times: _days(times.company, times.contract_ends_day, is_until=True),
+    # Of a planned call alone: see callback_clocks.py.
+    "item.working_days_overdue": lambda _: _EMPTY,
     "manager.is_working_now": lambda times: OpenNow(times.holder) if times.holder else _EMPTY,
     "owner.is_absent": lambda times: Away(times.owner_absences) if times.owner else _EMPTY,
     "owner.back_in_working_minutes": lambda times: (

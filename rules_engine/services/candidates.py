@@ -33,6 +33,7 @@ class RosterNeeds:
     fields: frozenset[str]
     work: bool
     today: bool
+    calls: bool
     pointers: bool
     previous: bool
     clients_people: bool
@@ -47,11 +48,12 @@ def needs_of(ruleset: Ruleset) -> RosterNeeds:
         named.add("cover")
     strategies = {action.text("strategy") or "fair_share" for action in actions}
     wanted = frozenset(key for key in fields_used(ruleset) if key.startswith("candidate."))
-    work, today = load_needs(wanted, "candidate")
+    work, today, calls = load_needs(wanted, "candidate")
     return RosterNeeds(
         fields=wanted,
         work=work or strategies != {"fair_share"},
         today=today,
+        calls=calls,
         pointers="round_robin" in strategies,
         previous="previous" in named,
         clients_people=not named.isdisjoint(_CLIENTS_PEOPLE),
@@ -80,6 +82,7 @@ def build_roster(
         now,
         work=needs.work or any(one.open_cap is not None for one in people),
         today=needs.today or any(one.daily_cap is not None for one in people),
+        calls=needs.calls,
     )
     entitled = Entitlements(picture, now)
     return Roster(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import BindParameter, Select, bindparam, func, select
+from sqlalchemy import BindParameter, Select, bindparam, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.client_intervals import ClientMoney
@@ -48,6 +48,7 @@ class _ClientRow:
     cover_id: int | None = None
     contract_ends_on: date | None = None
     last_contact_at: datetime | None = None
+    asked_to_call_at: datetime | None = None
     open_requests: int | None = None
     money: ClientMoney | None = None
     facts: dict[str, Canonical | None] = field(default_factory=dict)
@@ -117,10 +118,10 @@ def expand(fields: Collection[str]) -> frozenset[str]:
     return frozenset(keys | {name for name in fields if "." in name})
 
 
-def load_needs(wanted: Collection[str], group: str) -> tuple[bool, bool]:
-    """Return whether facts of this group need open requests, and whether they need what was received today."""
+def load_needs(wanted: Collection[str], group: str) -> tuple[bool, bool, bool]:
+    """Return whether facts of this group need open requests, what was received today, and overdue callbacks."""
     work = f"{group}.open_requests" in wanted or f"{group}.unanswered_requests" in wanted
-    return work, f"{group}.received_today" in wanted
+    return work, f"{group}.received_today" in wanted, f"{group}.overdue_callbacks" in wanted
 
 
 def _see(
@@ -145,6 +146,8 @@ def _see(
             facts[key] = value
     if "client.owner" in wanted and (login := picture.login_of(row.owner_id)):
         facts["client.owner"] = login
+    if row.asked_to_call_at is not None:
+        facts["client.asked_to_call_on"] = picture.day_of(row.asked_to_call_at).toordinal()
     if row.money is not None:
         known = money_facts.old_and_new(row.money, request.received_at)
         facts |= {key: value for key, value in known.items() if key in wanted}
@@ -212,6 +215,9 @@ _OF_REQUEST: Final[Mapping[str, Callable[[Request], Canonical | None]]] = {
     "request.answer_within": lambda request: request.answer_within,
     "request.times_waiting": lambda request: request.times_waiting,
     "item.kind": lambda _: "request",
+    # A request is no planned call, and no event of a client wakes it.
+    "item.times_postponed": lambda _: None,
+    "event.name": lambda _: None,
 }
 
 _PERSON: Final[Mapping[str, Callable[[ManagerRef, Load, int], Canonical | None]]] = {
@@ -221,10 +227,17 @@ _PERSON: Final[Mapping[str, Callable[[ManagerRef, Load, int], Canonical | None]]
     "is_working_now": lambda manager, _load, now_us: manager.calendar.is_open_us(now_us),
     "open_requests": lambda _manager, load, _now: load.open_requests,
     "unanswered_requests": lambda _manager, load, _now: load.unanswered_requests,
+    "overdue_callbacks": lambda _manager, load, _now: load.overdue_callbacks,
     "received_today": lambda _manager, load, _now: load.received_today,
     "received_this_month": lambda _manager, load, _now: load.count,
 }
-_LOADED: Final = ("open_requests", "unanswered_requests", "received_today", "received_this_month")
+_LOADED: Final = (
+    "open_requests",
+    "unanswered_requests",
+    "overdue_callbacks",
+    "received_today",
+    "received_this_month",
+)
 
 
 def _holder_loads(
@@ -239,8 +252,8 @@ def _loads_for(
 ) -> Mapping[int, Load]:
     if not ids or not any(f"{group}.{name}" in wanted for name in _LOADED):
         return {}
-    work, today = load_needs(wanted, group)
-    return loads(session, picture, now, ids=ids, work=work, today=today)
+    work, today, calls = load_needs(wanted, group)
+    return loads(session, picture, now, ids=ids, work=work, today=today, calls=calls)
 
 
 # Clients: each provider reads what it serves into the rows of the clients asked for.
@@ -323,29 +336,58 @@ _OPEN_REQUESTS: Final = (
 )
 
 
+def _promises(session: Session, found: _Rows, _now: datetime) -> None:
+    """The date on which a client asked to be called, as long as nobody has spoken with him since."""
+    for client_id, asked_at in rows(session, _LAST_TALKS, {"clients": list(found)}):
+        found[client_id].asked_to_call_at = asked_at
+
+
+def _last_talks() -> Select[int, datetime]:
+    newest = (
+        select(
+            Contact.client_id,
+            Contact.asked_to_call_at,
+            func.row_number()
+            .over(partition_by=Contact.client_id, order_by=(Contact.at.desc(), Contact.id.desc()))
+            .label("place"),
+        )
+        .where(
+            Contact.client_id.in_(_OF_CLIENTS),
+            Contact.is_automatic.is_(False),
+            or_(Contact.outcome.is_(None), Contact.outcome.not_in(UNREACHED)),
+        )
+        .subquery()
+    )
+    return select(newest.c.client_id, newest.c.asked_to_call_at).where(newest.c.place == 1)
+
+
+UNREACHED: Final = ("not_reached", "wrong_number")
+"""Outcomes of a contact in which nobody spoke with the client."""
+_LAST_TALKS: Final = _last_talks()
+
+
 def _refusals(session: Session, found: _Rows, _now: datetime) -> None:
-    """The reason of each client's last refusal."""
+    """The reason of each client's last refusal, of a request or on the phone."""
     for client_id, reason in rows(session, _LAST_REFUSALS, {"clients": list(found)}):
         found[client_id].facts["client.refusal_reason"] = reason
 
 
 def _last_refusals() -> Select[int, str]:
-    newest = (
-        select(
-            Request.client_id,
-            Request.close_reason,
-            func.row_number()
-            .over(partition_by=Request.client_id, order_by=(Request.closed_at.desc(), Request.id.desc()))
-            .label("place"),
-        )
-        .where(
-            Request.client_id.in_(_OF_CLIENTS),
-            Request.status == RequestStatus.LOST,
-            Request.close_reason.is_not(None),
-        )
-        .subquery()
+    of_requests = select(Request.client_id, Request.close_reason.label("reason"), Request.closed_at.label("at")).where(
+        Request.client_id.in_(_OF_CLIENTS),
+        Request.status == RequestStatus.LOST,
+        Request.close_reason.is_not(None),
     )
-    return select(newest.c.client_id, newest.c.close_reason).where(newest.c.place == 1)
+    of_contacts = select(Contact.client_id, Contact.reason, Contact.at).where(
+        Contact.client_id.in_(_OF_CLIENTS), Contact.outcome == "refused", Contact.reason.is_not(None)
+    )
+    every = union_all(of_requests, of_contacts).subquery()
+    newest = select(
+        every.c.client_id,
+        every.c.reason,
+        func.row_number().over(partition_by=every.c.client_id, order_by=(every.c.at.desc(), every.c.reason)).label("n"),
+    ).subquery()
+    return select(newest.c.client_id, newest.c.reason).where(newest.c.n == 1)
 
 
 _LAST_REFUSALS: Final = _last_refusals()
@@ -377,6 +419,7 @@ _CLIENT_PROVIDERS: Final[tuple[tuple[frozenset[str], _Provider], ...]] = (
     ),
     (frozenset({"client.days_since_last_contact", "client.last_outcome"}), _contacts),
     (frozenset({"client.has_open_request"}), _open_requests),
+    (frozenset({"client.asked_to_call_on"}), _promises),
     (frozenset({"client.refusal_reason"}), _refusals),
     (money_facts.FIELDS, _money),
 )

@@ -12,7 +12,16 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, ColumnElement, Integer, ScalarSelect, Select, bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
-from rules_engine.models import Assignment, LedgerBalance, Manager, Request, RequestStatus, UtcDateTime
+from rules_engine.models import (
+    Assignment,
+    Callback,
+    CallbackState,
+    LedgerBalance,
+    Manager,
+    Request,
+    RequestStatus,
+    UtcDateTime,
+)
 from rules_engine.services.ledger_rows import month_of
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import Reference
@@ -34,6 +43,7 @@ class Load:
     open_requests: int = 0
     unanswered_requests: int = 0
     received_today: int = 0
+    overdue_callbacks: int = 0
 
 
 NOTHING: Final = Load()
@@ -47,25 +57,31 @@ def loads(
     ids: Collection[int] | None = None,
     work: bool = True,
     today: bool = True,
+    calls: bool = False,
 ) -> Mapping[int, Load]:
     """Return the figures of these managers, or of all, by id, in one query.
 
-    `work` asks for open and unanswered requests, `today` for what was received since local midnight.
+    `work` asks for open and unanswered requests, `today` for what was received since local midnight, `calls` for
+    planned calls that are past their time.
     """
     parameters: dict[str, Any] = {"month": month_of(now, picture.zone)}
     if today:
         parameters["day_start"] = picture.start_of_day(picture.day_of(now))
+    if calls:
+        parameters["now"] = now
     if ids is not None:
         parameters["ids"] = list(ids)
-    statement = _statement(work, today, ids is not None)
+    statement = _statement(work, today, calls, ids is not None)
     return {
-        id_: Load(count or 0, value or 0, last, opened, unanswered, received)
-        for id_, count, value, last, opened, unanswered, received in rows(session, statement, parameters)
+        id_: Load(count or 0, value or 0, last, opened, unanswered, received, overdue)
+        for id_, count, value, last, opened, unanswered, received, overdue in rows(session, statement, parameters)
     }
 
 
 @cache
-def _statement(work: bool, today: bool, some: bool) -> Select[int, int, int, datetime, int, int, int]:
+def _statement(
+    work: bool, today: bool, calls: bool, some: bool
+) -> Select[int, int, int, datetime, int, int, int, int]:
     """Return the query for these figures; built once a process, because building it takes longer than running it."""
     zero: ColumnElement[int] = literal(0, Integer)
     statement = (
@@ -77,6 +93,7 @@ def _statement(work: bool, today: bool, some: bool) -> Select[int, int, int, dat
             _held() if work else zero,
             _held(Request.first_answer_at.is_(None)) if work else zero,
             _received_since(bindparam("day_start", type_=UtcDateTime())) if today else zero,
+            _overdue_at(bindparam("now", type_=UtcDateTime())) if calls else zero,
         )
         .select_from(Manager)
         .outerjoin(
@@ -103,6 +120,16 @@ def _held(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
         select(func.count())
         .select_from(Request)
         .where(Request.manager_id == Manager.id, Request.status.in_(HELD), Request.is_history.is_(False), *conditions)
+        .correlate(Manager)
+        .scalar_subquery()
+    )
+
+
+def _overdue_at(now: BindParameter[datetime]) -> ScalarSelect[int]:
+    return (
+        select(func.count())
+        .select_from(Callback)
+        .where(Callback.manager_id == Manager.id, Callback.state == CallbackState.OPEN, Callback.due_at < now)
         .correlate(Manager)
         .scalar_subquery()
     )

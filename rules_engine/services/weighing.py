@@ -33,6 +33,7 @@ _EVERYTHING: Final = RosterNeeds(
     fields=frozenset(key for key in FIELDS if key.startswith("candidate.")),
     work=True,
     today=True,
+    calls=True,
     pointers=True,
     previous=True,
     clients_people=True,

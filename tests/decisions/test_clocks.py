@@ -120,7 +120,7 @@ class TestValues:
         assert [value(f"client.{name}", at, money=ClientMoney()) for name in names] == [None, None, None]
 
     def test_every_time_moved_field_of_a_request_has_a_clock(self) -> None:
-        others = {"candidate", "item"}
+        others = {"candidate"}
         moved = {
             key
             for key, field in FIELDS.items()

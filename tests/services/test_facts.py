@@ -263,7 +263,7 @@ class TestCost:
             (["client.is_old", "client.overdue_ratio", "client.revenue_total"], 2),
             (["manager.open_requests", "manager.received_today"], 1),
             (["manager.name", "manager.is_working_now"], 0),
-            (["client"], 6),
+            (["client"], 7),
         ],
     )
     def test_a_group_is_read_only_where_it_is_used_and_at_once_for_all_requests(
@@ -294,7 +294,13 @@ class TestCost:
         assert key in facts or key in EMPTY_HERE
 
 
-EMPTY_HERE = {"request.working_minutes_without_answer", "request.answer_used_pct"}
+EMPTY_HERE = {
+    "request.working_minutes_without_answer",
+    "request.answer_used_pct",
+    "item.working_days_overdue",
+    "item.times_postponed",
+    "event.name",
+}
 
 
 @pytest.fixture
@@ -313,7 +319,7 @@ def full(session: Session) -> Callable[[], Request]:
             contract_ends_on=date(2026, 11, 4),
         )
         make_request(session, client=client, status="lost", close_reason="rival", closed_at=MONDAY)
-        make_contact(session, client=client, outcome="thinks")
+        make_contact(session, client=client, outcome="thinks", asked_to_call_at=MONDAY + timedelta(days=7))
         for day in (100, 70, 40):
             make_payment(session, client, MONDAY - timedelta(days=day))
         return make_request(

@@ -219,7 +219,6 @@ FIELDS: tuple[Field, ...] = (
         chip=("просил позвонить", "asked to call on"),
         moved=OTHERS,
         empty=Words("не просил", "did not ask"),
-        implemented=False,
     ),
     _client(
         "consent_to_offers",

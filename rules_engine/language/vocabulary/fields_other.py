@@ -50,7 +50,6 @@ FIELDS: tuple[Field, ...] = (
         moved=TIME,
         minimum=0,
         empty=_NOT_A_CALLBACK,
-        implemented=False,
     ),
     _item(
         "times_postponed",
@@ -59,7 +58,6 @@ FIELDS: tuple[Field, ...] = (
         "times postponed",
         minimum=0,
         empty=_NOT_A_CALLBACK,
-        implemented=False,
     ),
     _now(
         "weekday",
@@ -82,5 +80,5 @@ FIELDS: tuple[Field, ...] = (
         boolean_words=(Words("рабочее время", "working hours"), Words("нерабочее время", "after hours")),
         empty=_ALWAYS,
     ),
-    _event("name", T.CHOICE, "событие", "event", choices=EVENTS, empty=_ALWAYS, implemented=False),
+    _event("name", T.CHOICE, "событие", "event", choices=EVENTS, empty=_ALWAYS),
 )

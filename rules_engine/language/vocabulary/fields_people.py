@@ -82,7 +82,7 @@ def _person(
         ),
         counted("open_requests", "открытых заявок", "open requests"),
         counted("unanswered_requests", "заявок без ответа", "unanswered requests"),
-        counted("overdue_callbacks", "просроченных звонков", "overdue callbacks", implemented=False),
+        counted("overdue_callbacks", "просроченных звонков", "overdue callbacks"),
         counted("received_today", "получено сегодня", "received today"),
         counted("received_this_month", "получено за месяц", "received this month"),
         declare(
