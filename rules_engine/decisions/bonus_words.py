@@ -49,7 +49,6 @@ _WORDS = {
         "the lines give less than nothing, the total is never below zero",
     ),
     "not_needed": Words("доплата не нужна", "no addition is needed"),
-    "in_all": Words("итого", "in all"),
 }
 
 
@@ -136,9 +135,12 @@ class _Writer:
             text = f"{self._say('floor')}: {self._money(line.amount)}"
         else:
             text = f"{self._lead(line, figures)}{self._sum(line, figures)}"
-            changes = [self.step(step, figure) for step, figure in zip(line.steps, figures.steps, strict=True)]
-            text = "; ".join([text, *changes])
-            text += f" = {self._money(line.amount)}" if not changes else f"; {self._total(line)}"
+            for step, figure in zip(line.steps, figures.steps, strict=True):
+                # A cap takes the place of what stands before it; every other step goes on from there.
+                text += f"{'; ' if step.kind is StepKind.CAP and step.factor is None else ' '}{self.step(step, figure)}"
+            text += f" = {self._money(line.amount)}"
+            if line.component == GUARANTEE and not line.amount:
+                text += f": {self._say('not_needed')}"
         return f"{text[0].upper()}{text[1:]}."
 
     def step(self, step: Step, figure: Figure) -> str:
@@ -187,7 +189,9 @@ class _Writer:
         return line.component in ("pay_percent", "pay_tiers", "pay_per_unit") and seen == line.inputs[0]
 
     def _sum(self, line: Line, figures: Shown) -> str:
-        return " + ".join(self._terms(line, figures)) or "0"
+        terms = list(self._terms(line, figures))
+        added = " + ".join(terms) or "0"
+        return f"({added})" if len(terms) > 1 and line.steps else added
 
     def _terms(self, line: Line, figures: Shown) -> Iterator[str]:
         for term, (base, factor) in zip(line.terms, figures.terms, strict=True):
@@ -218,10 +222,6 @@ class _Writer:
             return f"{words}, {self._say('needed')} {full_at}"
         start = figure_words(Figure(gate.start, unit), self._lang)
         return f"{words}, {self._say('tier_from')} {start}, {self._say('full_at')} {full_at}"
-
-    def _total(self, line: Line) -> str:
-        not_needed = line.component == GUARANTEE and not line.amount
-        return f"{self._say('not_needed' if not_needed else 'in_all')}: {self._money(line.amount)}"
 
     def _money(self, minor: int) -> str:
         return figure_words(Figure.money(minor), self._lang)
