@@ -8,6 +8,7 @@ from rules_engine.decisions.bonus import compute
 from rules_engine.decisions.bonus_cases import run_cases
 from rules_engine.decisions.bonus_lines import FLOOR, GUARANTEE, Seen, StepKind, distribute, rounded
 from rules_engine.decisions.bonus_measures import canonical_measures, read_measures
+from rules_engine.language import cases
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.errors import FactsInvalid
 from rules_engine.language.ruleset import parse
@@ -290,6 +291,11 @@ class TestCases:
         assert result.passed
         assert result.paid is not None
         assert result.paid.lines == {"premium": 3_500_000, "base": 10_000}
+
+    def test_expected_money_that_nobody_counted_does_not_hold(self) -> None:
+        (result,) = cases.run_cases(parse(self.DOCUMENT))
+        assert result.fired == ("r",)
+        assert not result.passed
 
     @pytest.mark.parametrize("expect", [{"total": "35100.01"}, {"lines": {"premium": "0.00"}}])
     def test_a_case_that_expects_other_money_fails(self, expect: Json) -> None:

@@ -290,6 +290,20 @@ class TestActions:
         assert problems(document) == []
 
 
+def _fixed(line: str) -> Any:
+    return {"action": "pay_fixed", "line": line, "amount": "1"}
+
+
+def _curve(**more: Any) -> Any:
+    nodes = [["0", "0"], ["100", "1"]]
+    return {"action": "pay_curve", "line": "c", "amount": "1", "by": "measure.attainment_pct", "nodes": nodes, **more}
+
+
+def _gate(*pairs: tuple[str, str]) -> Any:
+    every = [{"measure": "measure.in_time_pct", "from": start, "full_at": full} for start, full in pairs]
+    return {"action": "gate", "lines": ["a"], "all": every}
+
+
 class TestBonus:
     def test_the_components_are_taken_as_they_are_documented(self) -> None:
         document = bonus(
@@ -396,6 +410,59 @@ class TestBonus:
             "values": [["0", "1"], ["1"]],
         }
         assert problems(bonus(matrix)) == [("/rules/0/then/0/values", "wrong_shape")]
+
+    @pytest.mark.parametrize(
+        ("then", "expected"),
+        [
+            ([_fixed("a"), _fixed("a")], ("/rules/0/then/1/line", "duplicate_line")),
+            ([_fixed("floor")], ("/rules/0/then/0/line", "reserved_line")),
+            ([_fixed("guarantee")], ("/rules/0/then/0/line", "reserved_line")),
+            (
+                [_fixed("a"), {"action": "cap", "lines": ["a", "a"], "amount": "1"}],
+                ("/rules/0/then/1/lines/1", "same_line"),
+            ),
+            ([_curve(above={"from": "1", "line": "c"})], ("/rules/0/then/0/above/line", "duplicate_line")),
+            ([_fixed("a"), _gate(("90", "80"))], ("/rules/0/then/1/all/0", "gate_order")),
+            (
+                [_fixed("a"), _gate(("80", "90"), ("70", "90"))],
+                ("/rules/0/then/1/all/1/measure", "same_measure"),
+            ),
+        ],
+    )
+    def test_lines_and_measures_are_named_once(self, then: list[Any], expected: tuple[str, str]) -> None:
+        assert problems(bonus(*then)) == [expected]
+
+    def test_lines_of_different_rules_have_different_names_too(self) -> None:
+        document = bonus(_fixed("a"))
+        document["rules"].append({"id": "s", "then": [_fixed("a")]})
+        assert problems(document) == [("/rules/1/then/0/line", "duplicate_line")]
+
+    def test_one_tier_is_a_percentage_and_is_said_so(self) -> None:
+        tiers = {"action": "pay_tiers", "line": "t", "of": "measure.revenue", "by": "measure.revenue", "mode": "slab"}
+        one = bonus({**tiers, "tiers": [{"from": "0", "rate": "5"}]})
+        assert problems(one) == [("/rules/0/then/0/tiers", "few_tiers")]
+        assert "не меньше двух" in check(one)[0].message("ru")
+        assert problems(bonus({**tiers, "tiers": []})) == [("/rules/0/then/0/tiers", "few_tiers")]
+
+    @pytest.mark.parametrize(
+        ("case", "expected"),
+        [
+            ({"expect": {"fired": ["r"], "lines": {"a": "5.00"}, "total": "5.00"}}, []),
+            ({"expect": {"fired": ["r"], "lines": {"b": "5.00"}}}, [("/cases/0/expect/lines/b", "unknown_key")]),
+            ({"expect": {"fired": ["r"], "total": 5}}, [("/cases/0/expect/total", "wrong_type")]),
+            ({"facts": {"without_plan": ["measure.attainment_old_pct"]}}, []),
+            ({"facts": {"without_plan": ["measure.rating"]}}, [("/cases/0/facts/without_plan/0", "wrong_measure")]),
+        ],
+    )
+    def test_a_case_may_expect_money(self, case: Any, expected: list[tuple[str, str]]) -> None:
+        document = bonus(_fixed("a"))
+        document["cases"] = [{"title": "x", "facts": {}, "expect": {"fired": ["r"]}, **case}]
+        assert problems(document) == expected
+
+    def test_only_a_bonus_case_expects_money(self) -> None:
+        document = escalation({"action": "mark_late"})
+        document["cases"] = [{"title": "x", "facts": {}, "expect": {"fired": ["r"], "total": "0.00"}}]
+        assert problems(document) == [("/cases/0/expect/total", "unknown_key")]
 
 
 class _People:
