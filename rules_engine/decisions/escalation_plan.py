@@ -116,13 +116,13 @@ def next_wake(
         if (is_done and not watches_all) or not planned.fixed(facts):
             continue
         for condition in planned.times:
-            found = _earlier(found, _next_change(condition, clocks, facts, now_us))
+            found = earlier(found, next_change(condition, clocks, facts, now_us))
         if state is not None and planned.period is not None:
-            found = _earlier(found, _next_occurrence(state, planned.period, clocks, now_us))
+            found = earlier(found, _next_occurrence(state, planned.period, clocks, now_us))
         if planned.is_moved_by_others and not ticks:
             ticks = planned.steady(facts)
     if ticks:
-        found = _earlier(found, _next_tick(clocks.grid_start_us, now_us))
+        found = earlier(found, _next_tick(clocks.grid_start_us, now_us))
     return None if found is None else from_us(found)
 
 
@@ -165,12 +165,13 @@ def _first_match(planned: RulePlan, clocks: RequestClocks, facts: Facts, now_us:
             return at
         following: int | None = None
         for condition in planned.times:
-            following = _earlier(following, _next_change(condition, clocks, seen, at))
+            following = earlier(following, next_change(condition, clocks, seen, at))
         at = following
     return None
 
 
-def _next_change(condition: TimeCondition, clocks: RequestClocks, facts: Facts, after: int) -> int | None:
+def next_change(condition: TimeCondition, clocks: RequestClocks, facts: Facts, after: int) -> int | None:
+    """Return the first instant strictly after `after` at which time can change a condition; None for never."""
     if condition.change is Change.WHEN_FILLED:
         return _filling_change(condition.field, clocks, after)
     if condition.other is None:
@@ -202,7 +203,8 @@ def _next_tick(start: int, now_us: int) -> int:
     return start + ((now_us - start) // step + 1) * step
 
 
-def _earlier(one: int | None, other: int | None) -> int | None:
+def earlier(one: int | None, other: int | None) -> int | None:
+    """Return the earlier of two instants, of which each may be never (None)."""
     if one is None or other is None:
         return one if other is None else other
     return min(one, other)
@@ -214,16 +216,17 @@ def _planned(rule: Rule) -> RulePlan:
     reassigns = any(action.name == "reassign" for action in rule.then)
     return RulePlan(
         rule=rule,
-        holds=_compiled(rule.when),
-        fixed=_compiled(_only(rule.when, frozenset({MovedBy.WITH_ITEM}))),
-        steady=_compiled(_only(rule.when, frozenset({MovedBy.WITH_ITEM, MovedBy.WITH_TIME}))),
+        holds=predicate_of(rule.when),
+        fixed=predicate_of(part_moved_by(rule.when, frozenset({MovedBy.WITH_ITEM}))),
+        steady=predicate_of(part_moved_by(rule.when, frozenset({MovedBy.WITH_ITEM, MovedBy.WITH_TIME}))),
         times=tuple(found for found in time_conditions(rule) if not found.in_among),
         is_moved_by_others=reassigns or (rule.when is not None and MovedBy.WITH_OTHERS in _movers(rule.when)),
         period=min(periods, default=None),
     )
 
 
-def _compiled(group: Group | None) -> Predicate:
+def predicate_of(group: Group | None) -> Predicate:
+    """Return the compiled conditions; for None what always holds."""
     return _always if group is None else compile_group(group)
 
 
@@ -231,7 +234,7 @@ def _always(_: Facts) -> bool:
     return True
 
 
-def _only(group: Group | None, movers: frozenset[MovedBy]) -> Group | None:
+def part_moved_by(group: Group | None, movers: frozenset[MovedBy]) -> Group | None:
     """Return the part of `group` that must hold for it to hold and that only `movers` can change; None: all does."""
     if group is None or _movers(group) <= movers:
         return group
@@ -241,7 +244,7 @@ def _only(group: Group | None, movers: frozenset[MovedBy]) -> Group | None:
         kept = tuple(item for item in group.items if _movers(item) <= movers)
     else:
         parts = (
-            item if _movers(item) <= movers else _only(item, movers) if isinstance(item, Group) else None
+            item if _movers(item) <= movers else part_moved_by(item, movers) if isinstance(item, Group) else None
             for item in group.items
         )
         kept = tuple(part for part in parts if part is not None)

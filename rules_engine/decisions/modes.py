@@ -26,7 +26,19 @@ class Mode(StrEnum):
         return self is Mode.LIVE or (self is Mode.HINTS and action in HINTS)
 
 
-HINTS = frozenset({"remind", "notify", "mark_late", "set_priority", "create_task", "add_tag"})
+HINTS = frozenset(
+    {
+        "remind",
+        "notify",
+        "mark_late",
+        "set_priority",
+        "create_task",
+        "add_tag",
+        "schedule_callback",
+        "set_segment",
+        "skip",
+    }
+)
 """What only tells people something. Everything else moves work, clients or money and needs `live`."""
 
 WORDS = {

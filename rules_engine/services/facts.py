@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import BindParameter, Select, bindparam, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
+from rules_engine.decisions.callback_contacts import UNREACHED
 from rules_engine.decisions.client_intervals import ClientMoney
 from rules_engine.decisions.instants import to_us
 from rules_engine.decisions.request_clocks import CLOCK_FIELDS, RequestClocks, RequestTimes
@@ -354,15 +355,13 @@ def _last_talks() -> Select[int, datetime]:
         .where(
             Contact.client_id.in_(_OF_CLIENTS),
             Contact.is_automatic.is_(False),
-            or_(Contact.outcome.is_(None), Contact.outcome.not_in(UNREACHED)),
+            or_(Contact.outcome.is_(None), Contact.outcome.not_in(sorted(UNREACHED))),
         )
         .subquery()
     )
     return select(newest.c.client_id, newest.c.asked_to_call_at).where(newest.c.place == 1)
 
 
-UNREACHED: Final = ("not_reached", "wrong_number")
-"""Outcomes of a contact in which nobody spoke with the client."""
 _LAST_TALKS: Final = _last_talks()
 
 

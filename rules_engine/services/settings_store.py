@@ -45,6 +45,13 @@ NEW_CLIENT_DAYS = "new_client_days"
 NEW_AGAIN_AFTER_DAYS = "new_again_after_days"
 PAYMENTS_VAT = "payments_vat"
 
+CALL_FREQUENCY_DAYS = "call_frequency_days"
+CALL_CYCLE_DAYS = "call_cycle_days"
+CALL_ATTEMPTS = "call_attempts"
+CALLS_PER_DAY = "calls_per_day"
+VALID_CALL_SECONDS = "valid_call_seconds"
+MAX_HOLDS = "max_holds"
+
 SETTINGS: Mapping[str, Setting] = {
     setting.key: setting
     for setting in (
@@ -113,6 +120,51 @@ SETTINGS: Mapping[str, Setting] = {
             "with",
             Words("оплаты считаются", "payments are counted"),
             choices=(("with", Words("с НДС", "with VAT")), ("without", Words("без НДС", "without VAT"))),
+        ),
+        Setting(
+            CALL_FREQUENCY_DAYS,
+            21,
+            Words("на один номер звонить не чаще раза в, дней", "call one number not more often than once in, days"),
+            minimum=1,
+            maximum=365,
+        ),
+        Setting(
+            CALL_CYCLE_DAYS,
+            182,
+            Words("по тому же поводу звонить снова через, дней", "call again for the same cause after, days"),
+            minimum=1,
+            maximum=3_650,
+        ),
+        Setting(
+            CALL_ATTEMPTS,
+            3,
+            Words("попыток дозвониться, не более", "attempts to reach a client, at most"),
+            minimum=1,
+            maximum=20,
+        ),
+        Setting(
+            CALLS_PER_DAY,
+            6,
+            Words("порция плановых звонков в день на полную ставку", "portion of callbacks a day for a full position"),
+            minimum=1,
+            maximum=500,
+        ),
+        Setting(
+            VALID_CALL_SECONDS,
+            30,
+            Words("засчитанный звонок длится не менее, секунд", "a valid contact lasts at least, seconds"),
+            minimum=1,
+            maximum=3_600,
+        ),
+        Setting(
+            MAX_HOLDS,
+            3,
+            Words(
+                "приостановок новых заявок одному менеджеру в месяц, не более",
+                "holds on new requests of one manager a month, at most",
+            ),
+            minimum=1,
+            maximum=31,
         ),
         Setting(
             KEEP_DETAILS_DAYS,

@@ -1,0 +1,414 @@
+"""Who is called, when and why: the matching rules of the `callbacks` ruleset become calls, or reasons for none.
+
+In order. Of `set_segment` and `release_client` the first wins. `skip` cancels every call of the evaluation but the one
+for which the client asked. Two occasions close together are one call that names both. What is not scheduled says why.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from rules_engine.decisions.effects import Effect
+from rules_engine.decisions.instants import DAY_US, from_us, to_us
+from rules_engine.decisions.working_time import WorkingCalendar
+from rules_engine.language.kinds import Words
+from rules_engine.language.model import OTHERWISE, Action, Ruleset
+
+
+class CauseKind(StrEnum):
+    """What a call is about. A rule's cause is the first of these that one of its conditions looks at."""
+
+    PROMISE = "promise"
+    """The client asked to be called."""
+    REFUSAL = "refusal"
+    CONTRACT = "contract"
+    PAYMENT = "payment"
+    CONTACT = "contact"
+    YEAR = "year"
+
+
+_LOOKS_AT: Final[Mapping[str, CauseKind]] = {
+    "client.asked_to_call_on": CauseKind.PROMISE,
+    "client.refusal_reason": CauseKind.REFUSAL,
+    "client.contract_ends_in_days": CauseKind.CONTRACT,
+    "client.payments_count": CauseKind.PAYMENT,
+    "client.revenue_total": CauseKind.PAYMENT,
+    "client.revenue_365d": CauseKind.PAYMENT,
+    "client.average_payment": CauseKind.PAYMENT,
+    "client.days_since_last_payment": CauseKind.PAYMENT,
+    "client.silence_before_payment_days": CauseKind.PAYMENT,
+    "client.usual_interval_days": CauseKind.PAYMENT,
+    "client.overdue_ratio": CauseKind.PAYMENT,
+    "client.expected_need_in_days": CauseKind.PAYMENT,
+    "client.last_outcome": CauseKind.CONTACT,
+    "client.days_since_last_contact": CauseKind.CONTACT,
+}
+_EVENTS: Final[Mapping[str, CauseKind]] = {
+    "payment": CauseKind.PAYMENT,
+    "request_lost": CauseKind.REFUSAL,
+    "contact": CauseKind.CONTACT,
+}
+_MAY_COME_AGAIN: Final = frozenset({CauseKind.PAYMENT})
+"""After a pause these may lead to another round of attempts; a promise and a refusal are answered once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """`payment:12`, `contact:5`, `request:7`, `contract:2026-12-01`, `year:2026`; `at_us`: when it arose."""
+
+    key: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCall:
+    """A call that was scheduled before. `closed_us` is None while it is planned or in a list."""
+
+    id: int
+    occasion: str
+    cause: str
+    cycle: int
+    call_from_us: int
+    also: tuple[str, ...] = ()
+    is_in_list: bool = False
+    closed_us: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_us is None
+
+    def serves(self, occasion: str, cause: Cause) -> bool:
+        """Return whether this is the call on that occasion for that cause, also as one of several."""
+        if occasion == self.occasion:
+            return cause.key == self.cause
+        return occasion in self.also and (self.closed_us is None or self.closed_us >= cause.at_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Whole days: between two calls of one number; until the same cause may call for another round."""
+
+    frequency_days: int = 21
+    cycle_days: int = 182
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How a client stands when rules are carried out (instants in UTC microseconds).
+
+    `causes` holds those that there are; a year there always is. `promised_us` is the instant for which he asked to be
+    called. `called_us`: when one of his numbers was last reached; `others_us`: when other clients with one of his
+    numbers are to be called. `calendar` is that of whoever will call. `occasions` says of each whether it is an offer;
+    one that is not in the catalogue counts as an offer.
+    """
+
+    now_us: int
+    causes: Mapping[CauseKind, Cause]
+    calendar: WorkingCalendar
+    segment: str | None = None
+    do_not_call: bool = False
+    has_consent: bool = False
+    promised_us: int | None = None
+    known: tuple[KnownCall, ...] = ()
+    called_us: int | None = None
+    others_us: tuple[int, ...] = ()
+    occasions: Mapping[str, bool] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+
+class Why(StrEnum):
+    """Why a matching rule schedules nothing."""
+
+    SKIPPED = "skipped"
+    DO_NOT_CALL = "do_not_call"
+    NO_CONSENT = "no_consent"
+    ALREADY_PLANNED = "already_planned"
+    ALREADY_MADE = "already_made"
+    FREQUENCY = "frequency"
+    SAME_NUMBER = "same_number"
+    NO_WORKING_TIME = "no_working_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A call to make. `within` is how many working days there are for it, the first one counted.
+
+    `absorbs` are planned calls (ids) that this one makes unnecessary; their occasions stand in `also`.
+    """
+
+    rule: str
+    occasion: str
+    cause: Cause
+    cycle: int
+    from_us: int
+    due_us: int
+    within: int
+    is_promise: bool
+    is_offer: bool
+    script: str | None = None
+    priority: str = "normal"
+    also: tuple[str, ...] = ()
+    absorbs: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rule": self.rule,
+            "occasion": self.occasion,
+            "cause": self.cause.key,
+            "cycle": self.cycle,
+            "from": from_us(self.from_us).isoformat(),
+            "due": from_us(self.due_us).isoformat(),
+            "also": list(self.also),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """An occasion that the planned call `call_id` serves from now on."""
+
+    rule: str
+    occasion: str
+    call_id: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"rule": self.rule, "occasion": self.occasion, "call_id": self.call_id}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A call that a rule wanted and that is not made. `until_us`: from then on it could be; None: not by time."""
+
+    rule: str
+    occasion: str
+    why: Why
+    until_us: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        until = None if self.until_us is None else from_us(self.until_us).isoformat()
+        return {"rule": self.rule, "occasion": self.occasion, "why": str(self.why), "until": until}
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackOutcome:
+    """One evaluation; false where nothing is to be done.
+
+    `segment` is the rule and the new segment, None where it stays. `skips` are the rules that forbid calls, with their
+    reasons. `retry_us`: when a call that was left out could be made.
+    """
+
+    segment: tuple[str, str] | None = None
+    scheduled: tuple[Scheduled, ...] = ()
+    joined: tuple[Joined, ...] = ()
+    released: str | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    skips: tuple[tuple[str, str], ...] = ()
+    effects: tuple[Effect, ...] = ()
+    titles: tuple[tuple[str, Words], ...] = ()
+    retry_us: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.segment or self.scheduled or self.joined or self.released)
+
+    @property
+    def fired(self) -> tuple[str, ...]:
+        """The rules that did something, in order."""
+        return tuple(dict.fromkeys(effect.rule for effect in self.effects))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "segment": list(self.segment) if self.segment else None,
+            "scheduled": [call.to_json() for call in self.scheduled],
+            "joined": [call.to_json() for call in self.joined],
+            "released": self.released,
+            "left_out": [call.to_json() for call in self.left_out],
+            "skips": [list(skip) for skip in self.skips],
+            "titles": {rule: {"ru": title.ru, "en": title.en} for rule, title in self.titles},
+        }
+
+
+def cause_kind(ruleset: Ruleset, rule_id: str) -> CauseKind:
+    """Return what a call of this rule is about, by what its conditions look at."""
+    rule = ruleset.rule(rule_id)
+    found = set()
+    for condition in rule.when.conditions() if rule and rule.when else ():
+        if condition.op == "is_empty":
+            continue
+        if condition.field == "event.name" and isinstance(condition.value, str):
+            found.add(_EVENTS.get(condition.value, CauseKind.YEAR))
+        found.add(_LOOKS_AT.get(condition.field, CauseKind.YEAR))
+    return next((kind for kind in CauseKind if kind in found), CauseKind.YEAR)
+
+
+def decide_callbacks(ruleset: Ruleset, matching: Sequence[str], now: Situation) -> CallbackOutcome:
+    """Return what the matching rules (ids in order) amount to for a client. Nothing is written."""
+    ids = tuple(matching) or ((OTHERWISE,) if ruleset.otherwise else ())
+    return _Evaluation(ruleset, ids, now).outcome()
+
+
+def deadline(calendar: WorkingCalendar, from_us_: int, within: int, *, whole_days: bool = True) -> int | None:
+    """Return the end of the working day by which a call that begins at `from_us_` is to be made.
+
+    The first day counts as one of `within`, unless it may be nearly over (`whole_days` False). None: he never works.
+    """
+    first = calendar.local_day_us(from_us_) + (0 if whole_days else 1)
+    opening = calendar.working_day_opening_us(first, within - 1)
+    return None if opening is None else to_us(calendar.end_of_current_or_next_working_day(from_us(opening)))
+
+
+class _Evaluation:
+    def __init__(self, ruleset: Ruleset, ids: tuple[str, ...], now: Situation) -> None:
+        self._ruleset = ruleset
+        self._ids = ids
+        self._now = now
+        self._calls: list[Scheduled] = []
+        self._joined: list[Joined] = []
+        self._left_out: list[LeftOut] = []
+        self._effects: list[Effect] = []
+
+    def outcome(self) -> CallbackOutcome:
+        skips = tuple((rule, action.text("reason") or "") for rule, action in self._actions("skip"))
+        segment = next(((rule, action) for rule, action in self._actions("set_segment")), None)
+        released = next(((rule, action) for rule, action in self._actions("release_client")), None)
+        changed = None
+        if segment is not None and (name := segment[1].text("segment") or "") != self._now.segment:
+            changed = (segment[0], name)
+            self._effects.append(Effect.of(segment[1], segment[0]))
+        for rule, action in self._actions("schedule_callback"):
+            if self._schedule(rule, action, is_skipped=bool(skips)):
+                self._effects.append(Effect.of(action, rule))
+        if released is not None:
+            self._effects.append(Effect.of(released[1], released[0]))
+        retries = [call.until_us for call in self._left_out if call.until_us is not None]
+        return CallbackOutcome(
+            segment=changed,
+            scheduled=tuple(self._calls),
+            joined=tuple(self._joined),
+            released=released[0] if released else None,
+            left_out=tuple(self._left_out),
+            skips=skips,
+            effects=tuple(self._effects),
+            titles=tuple((rule, self._title(rule)) for rule in self._ids),
+            retry_us=self._retry(min(retries)) if retries else None,
+        )
+
+    def _title(self, rule_id: str) -> Words:
+        rule = self._ruleset.rule(rule_id)
+        return rule.title if rule else Words("Остальные", "Otherwise")
+
+    def _actions(self, name: str) -> Iterator[tuple[str, Action]]:
+        for rule in self._ids:
+            for action in self._ruleset.actions_of(rule):
+                if action.name == name:
+                    yield rule, action
+
+    def _schedule(self, rule: str, action: Action, *, is_skipped: bool) -> bool:
+        """Plan the call of one action, or note why not; return whether anything is to be done."""
+        now = self._now
+        occasion = action.text("occasion") or ""
+        kind = cause_kind(self._ruleset, rule)
+        if kind not in now.causes:
+            kind = CauseKind.YEAR
+        cause = now.causes[kind]
+        is_promise = kind is CauseKind.PROMISE
+        is_offer = now.occasions.get(occasion, True)
+        if now.do_not_call:
+            return self._leave_out(rule, occasion, Why.DO_NOT_CALL)
+        if is_skipped and not is_promise:
+            return self._leave_out(rule, occasion, Why.SKIPPED)
+        if is_offer and not now.has_consent:
+            return self._leave_out(rule, occasion, Why.NO_CONSENT)
+        cycle = self._cycle(rule, occasion, kind, cause)
+        if cycle is None:
+            return False
+        times = self._times(action, is_promise=is_promise)
+        if times is None:
+            return self._leave_out(rule, occasion, Why.NO_WORKING_TIME)
+        call = Scheduled(
+            rule,
+            occasion,
+            cause,
+            cycle,
+            *times,
+            within=action.number("within_days") or 1,
+            is_promise=is_promise,
+            is_offer=is_offer,
+            script=action.text("script"),
+            priority=action.text("priority") or "normal",
+        )
+        return self._promise(call) if is_promise else self._join_or_add(call)
+
+    def _cycle(self, rule: str, occasion: str, kind: CauseKind, cause: Cause) -> int | None:
+        """Return the number of this round of attempts, None (and why) where it is not the time for one."""
+        same = [call for call in self._now.known if call.serves(occasion, cause)]
+        if any(call.is_open for call in same) or any(call.occasion == occasion for call in self._calls):
+            self._leave_out(rule, occasion, Why.ALREADY_PLANNED)
+            return None
+        if not same:
+            return 0
+        again_us = max(call.closed_us or 0 for call in same) + self._now.limits.cycle_days * DAY_US
+        may_come_again = kind in _MAY_COME_AGAIN
+        if not may_come_again or again_us > self._now.now_us:
+            self._leave_out(rule, occasion, Why.ALREADY_MADE, again_us if may_come_again else None)
+            return None
+        return max((call.cycle for call in same if call.occasion == occasion), default=-1) + 1
+
+    def _times(self, action: Action, *, is_promise: bool) -> tuple[int, int] | None:
+        """Return from when and by when to call; None where the caller has no working time at all."""
+        now, calendar = self._now, self._now.calendar
+        in_days, within = action.number("in_working_days"), action.number("within_days") or 1
+        whole_days = True
+        if in_days:
+            start = calendar.working_day_opening_us(calendar.local_day_us(now.now_us) + 1, in_days - 1)
+        elif is_promise and now.promised_us is not None:
+            start = calendar.next_open_us(max(now.promised_us, now.now_us))
+        else:
+            start, whole_days = calendar.next_open_us(now.now_us), False
+        if start is None:
+            return None
+        due = deadline(calendar, start, within, whole_days=whole_days)
+        return None if due is None else (start, due)
+
+    def _promise(self, call: Scheduled) -> bool:
+        """A call for which the client asked is made on its day; planned ones near it become a part of it."""
+        near = [known for known in self._now.known if known.is_open and self._is_near(known.call_from_us, call)]
+        also = tuple(dict.fromkeys(code for known in near for code in (known.occasion, *known.also)))
+        self._calls.append(replace(call, also=also, absorbs=tuple(known.id for known in near)))
+        return True
+
+    def _join_or_add(self, call: Scheduled) -> bool:
+        absorbed = {id_ for other in self._calls for id_ in other.absorbs}
+        for known in self._now.known:
+            near = known.is_in_list or self._is_near(known.call_from_us, call)
+            if known.is_open and near and known.id not in absorbed:
+                self._joined.append(Joined(call.rule, call.occasion, known.id))
+                return True
+        for place, other in enumerate(self._calls):
+            if self._is_near(other.from_us, call):
+                self._calls[place] = replace(other, also=(*other.also, call.occasion))
+                return True
+        window = self._now.limits.frequency_days * DAY_US
+        if self._now.called_us is not None and call.from_us - self._now.called_us < window:
+            return self._leave_out(call.rule, call.occasion, Why.FREQUENCY, self._now.called_us + window, call)
+        for planned_us in self._now.others_us:
+            if self._is_near(planned_us, call):
+                return self._leave_out(call.rule, call.occasion, Why.SAME_NUMBER, planned_us + window, call)
+        self._calls.append(call)
+        return True
+
+    def _is_near(self, us: int, call: Scheduled) -> bool:
+        return abs(us - call.from_us) < self._now.limits.frequency_days * DAY_US
+
+    def _leave_out(
+        self, rule: str, occasion: str, why: Why, until_us: int | None = None, call: Scheduled | None = None
+    ) -> bool:
+        if until_us is not None and call is not None:
+            # Not when it may be made, but when it may be planned.
+            until_us -= call.from_us - self._now.now_us
+        self._left_out.append(LeftOut(rule, occasion, why, until_us))
+        return False
+
+    def _retry(self, us: int) -> int:
+        """Return when to look again: not before tomorrow, because calls are planned by days."""
+        calendar = self._now.calendar
+        return max(us, calendar.day_start_us(calendar.local_day_us(self._now.now_us) + 1))
