@@ -4,11 +4,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import URL, Dialect, Engine, create_engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.util import LRUCache
 
 from rules_engine import db, migrations
 from rules_engine.services import passwords
@@ -32,6 +34,30 @@ def product_hasher() -> Iterator[PasswordHasher]:
     passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     yield kept
     passwords._hasher = kept
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """An engine compiles each statement once, and a process has one engine; the tests make one for each database."""
+    shared: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}
+
+    def make(url: URL, **how: Any) -> Engine:
+        engine = create_engine(url, **how)
+        kind = url.drivername
+        if kind in shared:
+            engine.dialect, engine._compiled_cache = shared[kind]
+            return engine
+
+        @event.listens_for(engine, "connect")
+        def keep(_connection: object, _record: object) -> None:
+            # Not before: the first connection tells a dialect with which server it has to do.
+            shared.setdefault(kind, (engine.dialect, LRUCache(5_000)))
+
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(db, "create_engine", make)
+        yield
 
 
 @pytest.fixture(scope="session")
