@@ -43,7 +43,7 @@ def _mapping(_context: click.Context, _option: click.Parameter, values: tuple[st
 )
 @click.option("--source", default=DEFAULT_SOURCE, show_default=True, metavar="NAME", help="Where the rows come from.")
 @click.option("--timezone", "zone", type=_zone, metavar="TZ", help="Zone of instants without an offset.")
-@click.option("--history", is_flag=True, help="Requests that were handled already: nothing is decided about them.")
+@click.option("--history", is_flag=True, help="Handled already: nothing is decided about it.")
 @click.option("--arrivals", is_flag=True, help="Lay the rows down, to be handed over at their instants by `replay`.")
 @click.option("--dry-run", is_flag=True, help="Report what would happen, and change nothing.")
 @json_option
@@ -60,8 +60,9 @@ def import_(
 ) -> None:
     """Take a CSV, CSV.gz or XLSX file in. A refused row stops nothing; the same file twice changes nothing."""
     settings = Settings.from_env()
-    if history and kind != "requests":
-        raise click.UsageError("--history is for requests")
+    if history and not KINDS[kind].can_be_history:
+        names = ", ".join(name for name, one in KINDS.items() if one.can_be_history)
+        raise click.UsageError(f"--history is for {names}")
     if arrivals and not KINDS[kind].can_lay_down:
         names = ", ".join(name for name, one in KINDS.items() if one.can_lay_down)
         raise click.UsageError(f"--arrivals is for {names}")

@@ -169,6 +169,13 @@ OUTCOME: Final = one_of(
         "неверный номер": "wrong_number",
     }
 )  # fmt: skip
+PAYMENT_KIND: Final = one_of(
+    {
+        "оплата": "payment", "платёж": "payment", "платеж": "payment", "поступление": "payment",
+        "предоплата": "prepayment", "аванс": "prepayment", "возврат": "refund", "зачёт": "offset", "зачет": "offset",
+        "взаимозачёт": "offset", "взаимозачет": "offset",
+    }
+)  # fmt: skip
 PROOF: Final = one_of({"подтверждён": "confirmed", "подтвержден": "confirmed", "вручную": "by_hand"})
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from rules_engine.errors import PravilaError
 from rules_engine.importers import cells
 from rules_engine.importers.cells import Parser, Reading
 from rules_engine.importers.tabular import Cell, FileRefused, Row
@@ -52,13 +53,16 @@ class Job:
 Values = Mapping[str, Any]
 """What a row says, by field; a column that the file does not have is missing, an empty cell is None."""
 Take = Callable[[Session, Values, Job], Outcome]
+TakeMany = Callable[[Session, Sequence[Values], Job], list[Outcome | PravilaError]]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of import. `paths` leads the path of a refused field back to the column it came from.
 
-    `key`: the field that names a row, where one file may say only one thing under a name.
+    `key`: the field that names a row, where one file may say only one thing under a name. `take_many`: some hundred
+    rows at once, where one by one would be slow; it says of each row what came of it. `finish`: what is done after the
+    last row. `can_be_history`: `--history` means something for it.
     """
 
     name: str
@@ -67,6 +71,9 @@ class Kind:
     paths: Mapping[str, str] = field(default_factory=dict)
     can_lay_down: bool = False
     key: str | None = None
+    take_many: TakeMany | None = None
+    finish: Callable[[Session, Job], None] | None = None
+    can_be_history: bool = False
 
     def column_of(self, path: str) -> str:
         """Return the field of the column that a path of a form speaks of."""

@@ -80,4 +80,5 @@ KIND = Kind(
     },
     can_lay_down=True,
     key="external_id",
+    can_be_history=True,
 )

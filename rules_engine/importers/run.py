@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine.errors import InputError, PravilaError
-from rules_engine.importers import absences, clients, contacts, managers, requests
+from rules_engine.importers import absences, clients, contacts, managers, payments, requests
 from rules_engine.importers.cells import Reading
 from rules_engine.importers.columns import (
     Header,
@@ -22,9 +22,11 @@ from rules_engine.importers.columns import (
 from rules_engine.importers.report import Rejection, Report
 from rules_engine.importers.tabular import FileRefused, Row, read_rows
 from rules_engine.services.forms import InvalidForm
+from rules_engine.services.outcome import Outcome
 
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (managers.KIND, clients.KIND, requests.KIND, contacts.KIND, absences.KIND)
+    kind.name: kind
+    for kind in (managers.KIND, clients.KIND, requests.KIND, contacts.KIND, payments.KIND, absences.KIND)
 }
 BATCH = 500
 
@@ -56,11 +58,16 @@ def import_file(
         with sessions() as session, session.begin() as transaction:
             for batch in _batches(rows):
                 _take_all(session, kind, header, batch, job, report, seen)
+            if kind.finish is not None:
+                kind.finish(session, job)
             transaction.rollback()
         return report
     for batch in _batches(rows):
         with sessions() as session, session.begin():
             _take_all(session, kind, header, batch, job, report, seen)
+    if kind.finish is not None and report.created + report.updated:
+        with sessions() as session, session.begin():
+            kind.finish(session, job)
     return report
 
 
@@ -91,6 +98,7 @@ def _take_all(
     seen: dict[object, tuple[int, Values]],
 ) -> None:
     reading = Reading(job.zone)
+    good: list[tuple[Row, Values]] = []
     for row in rows:
         if is_total(kind, header, row):
             continue
@@ -101,11 +109,31 @@ def _take_all(
         if refused is not None:
             report.rejected.append(_rejection(header, row, refused))
             continue
+        if kind.take_many is not None:
+            good.append((row, values))
+            continue
         try:
             with session.begin_nested():
                 outcome = kind.take(session, values, job)
         except PravilaError as problem:
             report.rejected.append(_rejection(header, row, _refusal(kind, problem)))
+        else:
+            report.count(outcome)
+    if kind.take_many is not None:
+        _count_many(kind, header, good, kind.take_many(session, [values for _, values in good], job), report)
+        report.rejected.sort(key=lambda one: one.row)
+
+
+def _count_many(
+    kind: Kind,
+    header: Header,
+    rows: Sequence[tuple[Row, Values]],
+    outcomes: Sequence[Outcome | PravilaError],
+    report: Report,
+) -> None:
+    for (row, _), outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, PravilaError):
+            report.rejected.append(_rejection(header, row, _refusal(kind, outcome)))
         else:
             report.count(outcome)
 

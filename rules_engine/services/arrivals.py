@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from rules_engine.services import absences, contacts, intake
+from rules_engine.services import absences, contacts, intake, payments
 from rules_engine.services.forms import read
 from rules_engine.services.incoming import AbsenceIn, ContactIn, RequestIn
+from rules_engine.services.incoming_money import PaymentIn
 from rules_engine.services.journal import SYSTEM
 
 Handler = Callable[[Session, dict[str, Any], datetime], None]
@@ -27,4 +28,13 @@ def _absence(session: Session, payload: dict[str, Any], now: datetime) -> None:
     absences.put(session, read(AbsenceIn, payload), now=now, actor=SYSTEM)
 
 
-HANDLERS: Final[Mapping[str, Handler]] = {"request": _request, "contact": _contact, "absence": _absence}
+def _payment(session: Session, payload: dict[str, Any], now: datetime) -> None:
+    payments.book(session, read(PaymentIn, payload), now=now, actor=SYSTEM)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "request": _request,
+    "contact": _contact,
+    "absence": _absence,
+    "payment": _payment,
+}

@@ -8,7 +8,7 @@ looked at calls `ask` first and changes the row afterwards; the other way round 
 other on PostgreSQL.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -71,6 +71,16 @@ def ask(session: Session, kind: WorkKind, subject_id: int, wake_at: datetime, *,
     """
     values = {"kind": kind, "subject_id": subject_id, "wake_at": wake_at, "epoch": 0, "attempts": 0}
     session.connection().execute(_asking(is_sqlite(session), replace), values)
+
+
+def ask_many(session: Session, kind: WorkKind, wishes: Mapping[int, datetime]) -> None:
+    """Have each of many subjects looked at when its instant has come, as `ask` does, in the order of their ids."""
+    values = [
+        {"kind": kind, "subject_id": subject_id, "wake_at": wake_at, "epoch": 0, "attempts": 0}
+        for subject_id, wake_at in sorted(wishes.items())
+    ]
+    if values:
+        session.connection().execute(_asking(is_sqlite(session), False), values)
 
 
 @lru_cache(maxsize=4)

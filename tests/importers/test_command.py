@@ -84,7 +84,7 @@ def test_a_file_of_another_kind_is_one_sentence_and_stores_nothing(shell: Shell,
 @pytest.mark.parametrize(
     "words",
     [
-        ("payments",),
+        ("bonuses",),
         ("requests", "--timezone", "Mars/Olympus"),
         ("requests", "--map", "external_id"),
         ("requests", "--map", "a=b", "--map", "a=c"),
