@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import rulesets
-from rules_engine.language.cases import run_cases
+from rules_engine.decisions.bonus_cases import run_cases
 from rules_engine.language.engines.durable import DurableEngine, available
 from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE, Ruleset

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from rules_engine import db
 from rules_engine.cli import main
+from rules_engine.decisions.bonus_cases import run_cases
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import InputError
-from rules_engine.language.cases import run_cases
 from rules_engine.language.ruleset import parse
 from rules_engine.models import BEGINNING_OF_TIME, Calendar, ModeChange, Role, RulesetVersion, User
 from rules_engine.services.modes import mode_of
