@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, InputError, NotFound
 from rules_engine.models import (
+    Callback,
     Client,
     ContactPoint,
     Manager,
@@ -26,7 +27,7 @@ from rules_engine.services import contacts, refusal_reasons, request_tasks, sett
 from rules_engine.services.clients import PHONE
 from rules_engine.services.incoming import ContactIn, ContactOutcome, Key
 from rules_engine.services.reading import lock_request
-from rules_engine.services.reference import reference
+from rules_engine.services.reference import Reference, reference
 from rules_engine.services.status import change_status
 
 SOURCE: Final = "pravila"
@@ -49,7 +50,8 @@ class TaskLine:
     """One line of a manager's list.
 
     `due_at`: until the first answer that of the answer, then the task's own; None: no date. `amount_minor` is None
-    too where it must not be seen yet: `is_amount_hidden` says so.
+    too where it must not be seen yet: `is_amount_hidden` says so. `expected_minor`, of a call: what its client
+    usually pays.
     """
 
     id: int
@@ -73,33 +75,31 @@ class TaskLine:
     client_id: int | None
     client_name: str
     phone: str | None
+    callback_id: int | None
+    expected_minor: int | None
 
 
 def open_tasks(session: Session, manager_id: int, now: datetime) -> list[TaskLine]:
     """Return what a manager is to do: by due time alone, whatever a request is worth; what has no date comes last.
 
-    Three queries, however long the list is.
+    A call has a whole day, a request minutes: calls come after everything else that is due today, the overdue ones
+    first, and of those due together the one of which more money is expected. Three queries, however long the list is.
     """
     rows = session.execute(
-        select(Task, Request, Client.name)
+        select(Task, Request, Client.name, Callback)
         .outerjoin(Request, Request.id == Task.request_id)
+        .outerjoin(Callback, Callback.id == Task.callback_id)
         .outerjoin(Client, Client.id == func.coalesce(Task.client_id, Request.client_id))
         .where(Task.manager_id == manager_id, Task.state == TaskState.OPEN)
     ).all()
-    client_ids = {task.client_id or (request.client_id if request else None) for task, request, _ in rows}
+    client_ids = {task.client_id or (request.client_id if request else None) for task, request, _, _ in rows}
     phones = _phones(session, {client_id for client_id in client_ids if client_id is not None})
     shown = settings_store.choice(session, settings_store.AMOUNT_SHOWN)
-    today = reference(session).day_of(now)
+    picture = reference(session)
     lines = []
-    for task, request, client_name in rows:
+    for task, request, client_name, callback in rows:
         client_id = task.client_id or (request.client_id if request else None)
         due_at = due_of(task, request)
-        if due_at is None:
-            group = Group.LATER
-        elif due_at < now:
-            group = Group.OVERDUE
-        else:
-            group = Group.TODAY if reference(session).day_of(due_at) == today else Group.LATER
         is_answered = request is not None and request.first_answer_at is not None
         hidden = request is not None and not may_see_amount(shown, is_answered=is_answered)
         lines.append(
@@ -109,7 +109,7 @@ def open_tasks(session: Session, manager_id: int, now: datetime) -> list[TaskLin
                 title=task.title,
                 reason=task.reason,
                 rule=task.rule,
-                group=group,
+                group=_group(picture, due_at, callback, now),
                 due_at=due_at,
                 created_at=task.created_at,
                 times_postponed=task.times_postponed,
@@ -119,15 +119,35 @@ def open_tasks(session: Session, manager_id: int, now: datetime) -> list[TaskLin
                 received_at=request.received_at if request else None,
                 service=request.service if request else None,
                 channel=request.channel if request else None,
-                priority=request.priority if request else None,
+                priority=request.priority if request else callback.priority if callback else None,
                 amount_minor=request.amount_minor if request and not hidden else None,
                 is_amount_hidden=hidden,
                 client_id=client_id,
                 client_name=client_name or (request.client_name if request else ""),
                 phone=phones.get(client_id) if client_id is not None else None,
+                callback_id=task.callback_id,
+                expected_minor=callback.expected_minor if callback else None,
             )
         )
-    return sorted(lines, key=lambda line: (line.due_at is None, line.due_at or now, line.id))
+    tonight = picture.start_of_day(picture.day_of(now) + timedelta(days=1))
+    return sorted(lines, key=lambda line: _place(line, tonight))
+
+
+def _group(picture: Reference, due_at: datetime | None, callback: Callback | None, now: datetime) -> Group:
+    """Return the part of the list; a call that was handed out for now stands under today, whenever it is due."""
+    if due_at is not None and due_at < now:
+        return Group.OVERDUE
+    if callback is not None:
+        return Group.TODAY if callback.call_from <= now else Group.LATER
+    is_today = due_at is not None and picture.day_of(due_at) == picture.day_of(now)
+    return Group.TODAY if is_today else Group.LATER
+
+
+def _place(line: TaskLine, tonight: datetime) -> tuple[bool, bool, datetime, datetime, int, int]:
+    due_at = line.due_at or tonight
+    waits = due_at if line.callback_id is None else max(due_at, tonight)
+    is_later = line.group is Group.LATER
+    return line.due_at is None, is_later, due_at if is_later else waits, due_at, -(line.expected_minor or 0), line.id
 
 
 def due_of(task: Task, request: Request | None) -> datetime | None:
