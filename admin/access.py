@@ -114,6 +114,7 @@ TABLE: dict[str, Row] = {
     "api.change_status": Open.BY_TOKEN,
     "api.record_contact": Open.BY_TOKEN,
     "api.put_client": Open.BY_TOKEN,
+    "api.book_payment": Open.BY_TOKEN,
     "api.list_tasks": Open.BY_TOKEN,
     "api.complete_task": Open.BY_TOKEN,
     "api.postpone_task": Open.BY_TOKEN,

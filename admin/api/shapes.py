@@ -9,7 +9,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.money import format_amount
-from rules_engine.models import Client, Contact, Request, Task, TaskKind, TaskState, WorkKind
+from rules_engine.models import (
+    Client,
+    Contact,
+    MoneyClass,
+    Payment,
+    PaymentKind,
+    Request,
+    Task,
+    TaskKind,
+    TaskState,
+    WorkKind,
+)
 from rules_engine.services import work
 from rules_engine.services.forms import Code, Form, Instant, refused
 from rules_engine.services.incoming import Status
@@ -105,6 +116,33 @@ class ClientOut(Document):
     do_not_call: bool
 
 
+class CreditOut(Document):
+    manager: str = Field(description="login")
+    share: str = Field(description="percent of the payment", examples=["100.00"])
+    amount: str = Field(examples=["14500.00"])
+
+
+class PaymentOut(Document):
+    id: int
+    source: str
+    external_id: str
+    client_id: int
+    request_id: int | None
+    manager: str | None = Field(description="login of whoever earned it before any split")
+    paid_at: datetime
+    month: str = Field(examples=["2026-10"])
+    amount: str = Field(description="below zero for a refund", examples=["14500.00"])
+    vat_amount: str | None
+    kind: PaymentKind
+    money_class: MoneyClass = Field(description="new or old money")
+    service: str | None
+    organization: str | None
+    invoice: str | None
+    reverses_id: int | None = Field(description="id of the payment that a refund pays back")
+    credits: list[CreditOut]
+    problems: list[str] = Field(description="why a person must look at it; empty: nothing is unclear")
+
+
 class Texts(Document):
     ru: str
     en: str
@@ -183,6 +221,38 @@ def requests_out(session: Session, rows: Sequence[Request]) -> list[RequestOut]:
 
 def request_out(session: Session, row: Request) -> RequestOut:
     return requests_out(session, [row])[0]
+
+
+def payment_out(session: Session, row: Payment) -> PaymentOut:
+    picture = reference(session)
+    return PaymentOut(
+        id=row.id,
+        source=row.source,
+        external_id=row.external_id,
+        client_id=row.client_id,
+        request_id=row.request_id,
+        manager=picture.login_of(row.manager_id),
+        paid_at=row.paid_at,
+        month=row.month,
+        amount=format_amount(row.amount_minor),
+        vat_amount=None if row.vat_minor is None else format_amount(row.vat_minor),
+        kind=row.kind,
+        money_class=row.money_class,
+        service=row.service,
+        organization=row.organization,
+        invoice=row.invoice,
+        reverses_id=row.reverses_id,
+        credits=[
+            CreditOut(
+                manager=picture.login_of(credit.manager_id) or "",
+                # A hundredth of a percent is a basis point, as a kopeck is of a ruble.
+                share=format_amount(credit.share_bp),
+                amount=format_amount(credit.amount_minor),
+            )
+            for credit in row.credits
+        ],
+        problems=row.problems,
+    )
 
 
 def contact_out(session: Session, row: Contact) -> ContactOut:

@@ -45,7 +45,7 @@ def test_the_examples_answer_as_printed(
         answer = program.call(method, path.removeprefix("/api/v1"), json.loads(body) if body else None, **headers)
         assert answer.status_code == int(status), (path, answer.text)
         assert holds(answer.json, json.loads(printed)), (path, answer.text)
-    assert len(calls) == 8
+    assert len(calls) == 10
 
 
 def test_every_operation_scope_and_refusal_is_mentioned() -> None:
