@@ -134,13 +134,12 @@ def open_tasks(session: Session, manager_id: int, now: datetime) -> list[TaskLin
 
 
 def _group(picture: Reference, due_at: datetime | None, callback: Callback | None, now: datetime) -> Group:
-    """Return the part of the list; a call that was handed out for now stands under today, whenever it is due."""
+    """Return the part of the list. A call that was handed out is for today, unless it was tried or put off already."""
     if due_at is not None and due_at < now:
         return Group.OVERDUE
-    if callback is not None:
-        return Group.TODAY if callback.call_from <= now else Group.LATER
+    is_handed_out = callback is not None and not (callback.attempts or callback.times_postponed)
     is_today = due_at is not None and picture.day_of(due_at) == picture.day_of(now)
-    return Group.TODAY if is_today else Group.LATER
+    return Group.TODAY if is_today or is_handed_out else Group.LATER
 
 
 def _place(line: TaskLine, tonight: datetime) -> tuple[bool, bool, datetime, datetime, int, int]:

@@ -38,7 +38,7 @@ class TestOrder:
         large = call("большой", expected_minor=900_000)
         late = call("давний", due_at=at("2026-10-02 18:00"))
         handed_out = call("на неделе", due_at=at("2026-10-08 18:00"))
-        later = call("перенесён", due_at=at("2026-10-07 18:00"), call_from=at("2026-10-07 09:00"))
+        later = call("не дозвонились", due_at=at("2026-10-06 18:00"), attempts=1)
         own = tasks.create_own(session, cast.anna, "Отчёт", at("2026-10-05 17:00"), now=MONDAY)
 
         lines = tasks.open_tasks(session, cast.anna.id, MONDAY)
