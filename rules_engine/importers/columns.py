@@ -23,12 +23,16 @@ _TOTALS = ("итого", "итог", "всего", "total", "grand total", "су
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: the name of our field, the headers that people give it, and how its cells are read."""
+    """One column: the name of our field, the headers that people give it, and how its cells are read.
+
+    A required one must be in the file, and its cells filled unless `may_be_empty`.
+    """
 
     field: str
     headers: tuple[str, ...] = ()
     parse: Parser = cells.text
     required: bool = False
+    may_be_empty: bool = False
 
     @property
     def names(self) -> frozenset[str]:
@@ -142,7 +146,7 @@ def read_cells(kind: Kind, header: Header, row: Row, reading: Reading) -> tuple[
             values[column.field] = column.parse(cell, reading)
         except cells.CellRefused as problem:
             return values, Refusal(column.field, problem.ru, problem.en)
-        if column.required and values[column.field] in (None, ""):
+        if column.required and not column.may_be_empty and values[column.field] in (None, ""):
             return values, Refusal(column.field, "не заполнено", "is empty")
     return values, None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine.errors import InputError, PravilaError
-from rules_engine.importers import absences, clients, contacts, managers, payments, requests
+from rules_engine.importers import absences, clients, contacts, managers, payments, plans, requests
 from rules_engine.importers.cells import Reading
 from rules_engine.importers.columns import (
     Header,
@@ -26,7 +26,7 @@ from rules_engine.services.outcome import Outcome
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
-    for kind in (managers.KIND, clients.KIND, requests.KIND, contacts.KIND, payments.KIND, absences.KIND)
+    for kind in (managers.KIND, clients.KIND, requests.KIND, contacts.KIND, payments.KIND, plans.KIND, absences.KIND)
 }
 BATCH = 500
 
