@@ -44,6 +44,8 @@ RETRY_MINUTES = "retry_minutes"
 NEW_CLIENT_DAYS = "new_client_days"
 NEW_AGAIN_AFTER_DAYS = "new_again_after_days"
 PAYMENTS_VAT = "payments_vat"
+PAID_REQUEST_PCT = "paid_request_pct"
+BONUS_FOUR_EYES = "bonus_four_eyes"
 
 CALL_FREQUENCY_DAYS = "call_frequency_days"
 CALL_CYCLE_DAYS = "call_cycle_days"
@@ -165,6 +167,19 @@ SETTINGS: Mapping[str, Setting] = {
             ),
             minimum=1,
             maximum=31,
+        ),
+        Setting(
+            PAID_REQUEST_PCT,
+            100,
+            Words("заявка оплачена, когда оплачено от её суммы не менее, %", "a request is paid from so many % of it"),
+            minimum=1,
+            maximum=100,
+        ),
+        Setting(
+            BONUS_FOUR_EYES,
+            "on",
+            Words("премию утверждает не автор её правил", "the bonus is approved by another than the rules' author"),
+            choices=(("on", Words("да", "yes")), ("off", Words("нет, работает один человек", "no, one person alone"))),
         ),
         Setting(
             KEEP_DETAILS_DAYS,

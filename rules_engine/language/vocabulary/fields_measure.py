@@ -12,15 +12,15 @@ _NOTHING = Words("считать не из чего", "nothing to count from")
 
 
 def _pct(name: str, ru: str, en: str, empty: Words = _NOTHING) -> Field:
-    return _measure(name, T.PERCENT, ru, en, empty=empty, implemented=False)
+    return _measure(name, T.PERCENT, ru, en, empty=empty)
 
 
 def _money(name: str, ru: str, en: str, empty: Words = _NOTHING) -> Field:
-    return _measure(name, T.MONEY, ru, en, empty=empty, implemented=False)
+    return _measure(name, T.MONEY, ru, en, empty=empty)
 
 
-def _count(name: str, ru: str, en: str) -> Field:
-    return _measure(name, T.INTEGER, ru, en, minimum=0, empty=_NOTHING, implemented=False)
+def _count(name: str, ru: str, en: str, *, implemented: bool = True) -> Field:
+    return _measure(name, T.INTEGER, ru, en, minimum=0, empty=_NOTHING, implemented=implemented)
 
 
 def _score(name: str, ru: str, en: str) -> Field:
@@ -46,7 +46,7 @@ FIELDS: tuple[Field, ...] = (
     _count("callbacks_done", "плановых звонков засчитано", "callbacks done"),
     _pct("callbacks_done_pct", "доля сделанных звонков", "share of callbacks done"),
     _count("reactivated_clients", "вернувшихся клиентов", "reactivated clients"),
-    _count("verified_complaints", "подтверждённых жалоб", "verified complaints"),
+    _count("verified_complaints", "подтверждённых жалоб", "verified complaints", implemented=False),
     _score("rating", "оценка клиентов", "rating by clients"),
     _score("quality_score", "балл качества", "quality score"),
     _pct("worked_norm_pct", "отработано от нормы", "share of the norm worked"),

@@ -1,0 +1,184 @@
+"""The measures of managers in a month: a fixed number of queries whatever the number of managers. Exact."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from sqlalchemy.orm import Session
+
+from rules_engine.decisions.bonus_figures import Figures, measures
+from rules_engine.models import MoneyClass
+from rules_engine.services import (
+    measures_callbacks,
+    measures_money,
+    measures_requests,
+    money_facts,
+    settings_store,
+)
+from rules_engine.services.measures_money import PlanRow
+from rules_engine.services.measures_month import Month, month_named
+from rules_engine.services.reference import ManagerRef, Reference, reference
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The share of the month's norm that a manager works: in the whole month and in it up to some instant."""
+
+    whole: Fraction
+    so_far: Fraction
+
+
+def measures_of(
+    session: Session, month: str, manager_ids: Collection[int] | None, until: datetime | None = None
+) -> dict[int, dict[str, Fraction | None]]:
+    """Return every measure by key of its field (`measure.revenue`), for each of these managers; None: for all.
+
+    Money in kopecks, percent in percent, all exact; None: no plan, or nothing to count from. Facts up to `until`
+    count, at most those of the month; payments count by their month alone. Raises InputError for what is no month.
+    """
+    found = figures_of(session, month_named(session, month), manager_ids, until)
+    return {manager_id: measures(figures) for manager_id, figures in found.items()}
+
+
+def figures_of(
+    session: Session,
+    month: Month,
+    manager_ids: Collection[int] | None,
+    until: datetime | None = None,
+    *,
+    with_vat: bool | None = None,
+) -> dict[int, Figures]:
+    """Return what the measures are made of, by rising id; `with_vat` None: as the setting says."""
+    picture = reference(session)
+    until = min(until or month.end, month.end)
+    ids = None if manager_ids is None else sorted(set(manager_ids))
+    mates = None if ids is None else _team_mates(picture, ids)
+    if with_vat is None:
+        with_vat = money_facts.counts_vat(session)
+    credits = measures_money.credited(session, [month.text], mates, with_vat=with_vat)
+    money = {(manager_id, kind): amount for (_, manager_id, kind), amount in credits.items()}
+    plans = measures_money.plan_rows(session, month.text, mates)
+    percent = settings_store.number(session, settings_store.PAID_REQUEST_PCT)
+    paid = measures_money.paid_requests(session, month, ids, percent=percent)
+    received = measures_requests.received(session, month, until, ids)
+    processed = measures_requests.processed(session, month, until, ids, paid=paid, confirmed=received.confirmed)
+    answers = measures_requests.in_time(session, month, until, ids)
+    calls = measures_callbacks.calls(session, month, until, ids)
+    returned = measures_callbacks.returned(session, month, until, ids, with_vat=with_vat)
+    counts = _Counts(
+        paid=Counter(one.manager_id for one in paid),
+        processed=Counter(one.manager_id for one in processed),
+        cohort=Counter(manager_id for manager_id, _ in received.cohort),
+        of_cohort=Counter(one.manager_id for one in processed if (one.manager_id, one.request_id) in received.cohort),
+        returned=Counter(one.manager_id for one in returned),
+    )
+    norm = picture.company_calendar.elapsed_us(month.start_us, month.end_us)
+    worked = {one.id: _worked(one, picture, month, norm) for one in picture.managers.values()}
+    teams = _teams(picture, money, plans, worked)
+    found = {}
+    for manager_id in picture.managers if ids is None else ids:
+        one = picture.manager(manager_id)
+        due, met = answers.get(manager_id, (0, 0))
+        made = calls.get(manager_id, measures_callbacks.Calls())
+        plan = plans.get(manager_id)
+        team_minor, team_plan = teams.get(one.team_id, (0, None))
+        found[manager_id] = Figures(
+            new_minor=money.get((manager_id, MoneyClass.NEW), 0),
+            old_minor=money.get((manager_id, MoneyClass.OLD), 0),
+            plan_new_minor=_prorated(plan.new_minor if plan else None, worked[manager_id]),
+            plan_old_minor=_prorated(plan.old_minor if plan else None, worked[manager_id]),
+            is_planned=plan is not None and worked[manager_id] != 0,
+            team_minor=team_minor,
+            team_plan_minor=team_plan,
+            paid_requests=counts.paid[manager_id],
+            received=received.counts.get(manager_id, 0),
+            processed=counts.processed[manager_id],
+            cohort=counts.cohort[manager_id],
+            processed_of_cohort=counts.of_cohort[manager_id],
+            due=due,
+            in_time=met,
+            calls_planned=made.planned,
+            calls_due=made.due,
+            calls_done=made.done,
+            calls_done_of_due=made.done_of_due,
+            calls_not_counted=made.not_counted,
+            reactivated=counts.returned[manager_id],
+            worked=worked[manager_id],
+            months_in_job=_months_in_job(one, picture, month),
+        )
+    return found
+
+
+def hours_of(session: Session, manager_id: int, month: Month, at: datetime) -> Hours:
+    """Return how much of the month's norm a manager works, and how much of it had passed at an instant."""
+    picture = reference(session)
+    norm = picture.company_calendar.elapsed_us(month.start_us, month.end_us)
+    one = picture.manager(manager_id)
+    whole = _worked(one, picture, month, norm)
+    passed = Month(month.text, month.start, max(month.start, min(at, month.end)))
+    return Hours(whole or Fraction(0), _worked(one, picture, passed, norm) or Fraction(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    paid: Counter[int]
+    processed: Counter[int]
+    cohort: Counter[int]
+    of_cohort: Counter[int]
+    returned: Counter[int]
+
+
+def _team_mates(picture: Reference, ids: Collection[int]) -> list[int]:
+    """Return these managers and everybody in their teams: what a team attained needs all of it."""
+    teams = {picture.manager(manager_id).team_id for manager_id in ids}
+    return [one.id for one in picture.managers.values() if one.id in ids or (one.team_id and one.team_id in teams)]
+
+
+def _worked(one: ManagerRef, picture: Reference, month: Month, norm_us: int) -> Fraction | None:
+    """Return his share of a position less absences, as a share of the month's norm hours; None: it has none.
+
+    Hours before he was hired and after he left are away, too.
+    """
+    if not norm_us:
+        return None
+    hours = picture.company_calendar.elapsed_us(month.start_us, month.end_us, one.away)
+    return one.weight * hours / norm_us
+
+
+def _prorated(plan_minor: int | None, worked: Fraction | None) -> Fraction | None:
+    """Return a plan in proportion to the hours; None where there is nothing to reach."""
+    if plan_minor is None or worked is None:
+        return None
+    return plan_minor * worked if plan_minor * worked > 0 else None
+
+
+def _months_in_job(one: ManagerRef, picture: Reference, month: Month) -> int | None:
+    """Return which month in the job this is, the first one counted as 1; None: since when is not known."""
+    if one.hired_at is None:
+        return None
+    hired = picture.day_of(one.hired_at)
+    count = (int(month.text[:4]) - hired.year) * 12 + int(month.text[5:]) - hired.month + 1
+    return count if count > 0 else None
+
+
+def _teams(
+    picture: Reference,
+    money: Mapping[tuple[int, MoneyClass], int],
+    plans: Mapping[int, PlanRow],
+    worked: Mapping[int, Fraction | None],
+) -> dict[int | None, tuple[int, Fraction | None]]:
+    """Return what each team was credited with, and its plan: those of its members together."""
+    found: dict[int | None, tuple[int, Fraction | None]] = {}
+    for one in picture.managers.values():
+        if one.team_id is None:
+            continue
+        credited = sum(money.get((one.id, kind), 0) for kind in MoneyClass)
+        row = plans.get(one.id)
+        sides = (row.new_minor, row.old_minor) if row else ()
+        planned = [plan for side in sides if (plan := _prorated(side, worked[one.id])) is not None]
+        before, plan_before = found.get(one.team_id, (0, None))
+        plan = sum(planned, plan_before or Fraction(0)) if planned else plan_before
+        found[one.team_id] = (before + credited, plan)
+    return found
