@@ -9,6 +9,7 @@ from fractions import Fraction
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.bonus_figures import Figures, measures
+from rules_engine.decisions.proration import MonthHours, month_hours, prorated
 from rules_engine.models import MoneyClass
 from rules_engine.services import (
     measures_callbacks,
@@ -74,9 +75,8 @@ def figures_of(
         of_cohort=Counter(one.manager_id for one in processed if (one.manager_id, one.request_id) in received.cohort),
         returned=Counter(one.manager_id for one in returned),
     )
-    norm = picture.company_calendar.elapsed_us(month.start_us, month.end_us)
-    worked = {one.id: _worked(one, picture, month, norm) for one in picture.managers.values()}
-    teams = _teams(picture, money, plans, worked)
+    hours = {one.id: _hours(one, picture, month) for one in picture.managers.values()}
+    teams = _teams(picture, money, plans, hours)
     found = {}
     for manager_id in picture.managers if ids is None else ids:
         one = picture.manager(manager_id)
@@ -87,9 +87,9 @@ def figures_of(
         found[manager_id] = Figures(
             new_minor=money.get((manager_id, MoneyClass.NEW), 0),
             old_minor=money.get((manager_id, MoneyClass.OLD), 0),
-            plan_new_minor=_prorated(plan.new_minor if plan else None, worked[manager_id]),
-            plan_old_minor=_prorated(plan.old_minor if plan else None, worked[manager_id]),
-            is_planned=plan is not None and worked[manager_id] != 0,
+            plan_new_minor=prorated(plan.new_minor if plan else None, hours[manager_id]),
+            plan_old_minor=prorated(plan.old_minor if plan else None, hours[manager_id]),
+            is_planned=plan is not None and hours[manager_id].share > 0,
             team_minor=team_minor,
             team_plan_minor=team_plan,
             paid_requests=counts.paid[manager_id],
@@ -105,7 +105,7 @@ def figures_of(
             calls_done_of_due=made.done_of_due,
             calls_not_counted=made.not_counted,
             reactivated=counts.returned[manager_id],
-            worked=worked[manager_id],
+            worked=_worked(hours[manager_id]),
             months_in_job=_months_in_job(one, picture, month),
         )
     return found
@@ -114,11 +114,10 @@ def figures_of(
 def hours_of(session: Session, manager_id: int, month: Month, at: datetime) -> Hours:
     """Return how much of the month's norm a manager works, and how much of it had passed at an instant."""
     picture = reference(session)
-    norm = picture.company_calendar.elapsed_us(month.start_us, month.end_us)
     one = picture.manager(manager_id)
-    whole = _worked(one, picture, month, norm)
     passed = Month(month.text, month.start, max(month.start, min(at, month.end)))
-    return Hours(whole or Fraction(0), _worked(one, picture, passed, norm) or Fraction(0))
+    whole, so_far = _hours(one, picture, month), _hours(one, picture, passed)
+    return Hours(whole.share, one.weight * Fraction(so_far.present_us, whole.norm_us) if whole.norm_us else whole.share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +135,12 @@ def _team_mates(picture: Reference, ids: Collection[int]) -> list[int]:
     return [one.id for one in picture.managers.values() if one.id in ids or (one.team_id and one.team_id in teams)]
 
 
-def _worked(one: ManagerRef, picture: Reference, month: Month, norm_us: int) -> Fraction | None:
-    """Return his share of a position less absences, as a share of the month's norm hours; None: it has none.
-
-    Hours before he was hired and after he left are away, too.
-    """
-    if not norm_us:
-        return None
-    hours = picture.company_calendar.elapsed_us(month.start_us, month.end_us, one.away)
-    return one.weight * hours / norm_us
+def _hours(one: ManagerRef, picture: Reference, month: Month) -> MonthHours:
+    return month_hours(picture.company_calendar, month.start_us, month.end_us, weight=one.weight, away=one.away)
 
 
-def _prorated(plan_minor: int | None, worked: Fraction | None) -> Fraction | None:
-    """Return a plan in proportion to the hours; None where there is nothing to reach."""
-    if plan_minor is None or worked is None:
-        return None
-    return plan_minor * worked if plan_minor * worked > 0 else None
+def _worked(hours: MonthHours) -> Fraction | None:
+    return hours.share if hours.norm_us else None
 
 
 def _months_in_job(one: ManagerRef, picture: Reference, month: Month) -> int | None:
@@ -167,7 +156,7 @@ def _teams(
     picture: Reference,
     money: Mapping[tuple[int, MoneyClass], int],
     plans: Mapping[int, PlanRow],
-    worked: Mapping[int, Fraction | None],
+    hours: Mapping[int, MonthHours],
 ) -> dict[int | None, tuple[int, Fraction | None]]:
     """Return what each team was credited with, and its plan: those of its members together."""
     found: dict[int | None, tuple[int, Fraction | None]] = {}
@@ -177,7 +166,7 @@ def _teams(
         credited = sum(money.get((one.id, kind), 0) for kind in MoneyClass)
         row = plans.get(one.id)
         sides = (row.new_minor, row.old_minor) if row else ()
-        planned = [plan for side in sides if (plan := _prorated(side, worked[one.id])) is not None]
+        planned = [plan for side in sides if (plan := prorated(side, hours[one.id])) is not None]
         before, plan_before = found.get(one.team_id, (0, None))
         plan = sum(planned, plan_before or Fraction(0)) if planned else plan_before
         found[one.team_id] = (before + credited, plan)
