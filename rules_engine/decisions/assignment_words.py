@@ -26,6 +26,7 @@ _KINDS: Final = {
 _REASONS: Final = {
     "inactive": ("больше не работает", "no longer works here"),
     "absent": ("отсутствует", "absent"),
+    "on_hold": ("новые заявки приостановлены", "new requests are on hold"),
     "daily_cap": (
         "сегодня получено заявок: {seen}, предел: {limit}",
         "requests received today: {seen}, limit: {limit}",
@@ -96,6 +97,7 @@ def choice_words(attempt: Mapping[str, Any], lang: str) -> list[str]:
     chosen = next(item for item in eligible if item["place"] == 1)
     how = ("Кого выбрать: {how}. Подходили: {n} из {all}.", "Whom to choose: {how}. Eligible: {n} of {all}.")
     lines = [
+        *([_pick(_HOLDS_IGNORED, lang)] if attempt.get("ignores_holds") else []),
         _pick(how, lang).format(
             how=_pick(_CHOSEN_BY[attempt["strategy"]], lang), n=len(eligible), all=len(attempt["candidates"])
         ),
@@ -107,6 +109,12 @@ def choice_words(attempt: Mapping[str, Any], lang: str) -> list[str]:
         if level > 1:
             lines.append(_pick(_LEVEL, lang).format(level=level, name=_name(chosen)))
     return lines
+
+
+_HOLDS_IGNORED: Final = (
+    "Новые заявки приостановлены у всех, кто подходит, поэтому приостановка не учтена.",
+    "New requests of everybody who is eligible are on hold, so the hold was not counted.",
+)
 
 
 class _Say:

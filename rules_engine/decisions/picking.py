@@ -98,6 +98,8 @@ class Attempt:
     argument: str | None
     strategy: Strategy | None
     verdicts: tuple[Verdict, ...]
+    ignores_holds: bool = False
+    """Everybody who could have been chosen was on hold, and a pause never empties a pool."""
 
     @property
     def chosen(self) -> Verdict | None:
@@ -111,6 +113,7 @@ class Attempt:
             "argument": self.argument,
             "strategy": self.strategy and str(self.strategy),
             "candidates": [verdict.to_json() for verdict in self.verdicts],
+            **({"ignores_holds": True} if self.ignores_holds else {}),
         }
 
     @classmethod
@@ -122,6 +125,7 @@ class Attempt:
             argument=document["argument"],
             strategy=Strategy(strategy) if strategy else None,
             verdicts=tuple(map(Verdict.from_json, document["candidates"])),
+            ignores_holds=document.get("ignores_holds", False),
         )
 
 
@@ -176,19 +180,13 @@ def _attempt(
     excepted: set[int | None],
     value_step: ValueStep | None,
 ) -> tuple[Attempt, tuple[str, int] | None]:
-    refusals: dict[int, Refusal] = {}
     members = roster.members(pool)
-    willing: list[Candidate] = []
-    for candidate in members:
-        refusal = refused_by_nature(candidate, roster)
-        if refusal is None and candidate.id in excepted:
-            refusal = Refusal(Refused.EXCEPTED)
-        if refusal is None:
-            willing.append(candidate)
-        else:
-            refusals[candidate.id] = refusal
-    if among is not None:
-        willing = _among(among, willing, roster, refusals)
+    # What belongs to one person reaches him through a pause too.
+    holds = pool.name not in ONE_PERSON and any(candidate.is_on_hold for candidate in members)
+    willing, refusals = _willing(members, roster, among, excepted, holds=holds)
+    ignores_holds = holds and not willing
+    if ignores_holds:
+        willing, refusals = _willing(members, roster, among, excepted, holds=False)
     standings = [candidate.standing for candidate in willing]
     one_person = pool.name in ONE_PERSON
     order, shortfalls, pointer = _ordered(standings, strategy, roster.pool_key(pool), roster, value_step)
@@ -208,8 +206,35 @@ def _attempt(
         )
         for candidate in members
     )
-    attempt = Attempt(rule, pool.name, pool.argument, None if one_person else strategy, verdicts)
+    ignores_holds = ignores_holds and bool(willing)
+    attempt = Attempt(rule, pool.name, pool.argument, None if one_person else strategy, verdicts, ignores_holds)
     return attempt, None if one_person else pointer
+
+
+def _willing(
+    members: Sequence[Candidate],
+    roster: Roster,
+    among: Group | None,
+    excepted: set[int | None],
+    *,
+    holds: bool,
+) -> tuple[list[Candidate], dict[int, Refusal]]:
+    """Return who of a pool is eligible, and why the others are not; `holds` says whether pauses count."""
+    refusals: dict[int, Refusal] = {}
+    willing: list[Candidate] = []
+    for candidate in members:
+        refusal = refused_by_nature(candidate, roster)
+        if refusal is None and candidate.id in excepted:
+            refusal = Refusal(Refused.EXCEPTED)
+        if refusal is None and holds and candidate.is_on_hold:
+            refusal = Refusal(Refused.ON_HOLD)
+        if refusal is None:
+            willing.append(candidate)
+        else:
+            refusals[candidate.id] = refusal
+    if among is not None:
+        willing = _among(among, willing, roster, refusals)
+    return willing, refusals
 
 
 def _ordered(
@@ -265,7 +290,7 @@ def _depends_on_others(attempts: list[Attempt]) -> bool:
             refusal = verdict.refusal
             if refusal is None:
                 continue
-            if refusal.code in (Refused.DAILY_CAP, Refused.OPEN_CAP):
+            if refusal.code in (Refused.DAILY_CAP, Refused.OPEN_CAP, Refused.ON_HOLD):
                 return True
             if refusal.field and FIELDS[refusal.field].moved_by is MovedBy.WITH_OTHERS:
                 return True

@@ -19,6 +19,7 @@ class Candidate:
 
     `entitlement` is weight × working minutes (fair_share.entitlement); `count` and `value_minor` are his balance
     in the month's ledger; caps of None do not bind; `back_us` is the end of an absence, where it is known.
+    `is_on_hold`: a confirmed pause keeps new requests from him, except those of his own clients.
     """
 
     id: int
@@ -36,6 +37,7 @@ class Candidate:
     open_cap: int | None = None
     is_active: bool = True
     is_absent: bool = False
+    is_on_hold: bool = False
     back_us: int | None = None
     given_shortfall: Fraction | None = None
 
@@ -132,6 +134,7 @@ class Refused(StrEnum):
 
     INACTIVE = "inactive"
     ABSENT = "absent"
+    ON_HOLD = "on_hold"
     DAILY_CAP = "daily_cap"
     OPEN_CAP = "open_cap"
     JUST_LOST = "just_lost"

@@ -55,6 +55,7 @@ def put(session: Session, data: AbsenceIn, *, now: datetime, actor: str) -> tupl
         after=after,
     )
     work.wake_open_requests(session, now, manager_ids=(manager.id,))
+    work.wake_calls(session, now, manager_ids=(manager.id,))
     return absence, outcome
 
 
@@ -76,3 +77,4 @@ def remove(session: Session, absence: Absence, *, now: datetime, actor: str) -> 
     session.delete(absence)
     session.flush()
     work.wake_open_requests(session, now, manager_ids=(absence.manager_id,))
+    work.wake_calls(session, now, manager_ids=(absence.manager_id,))

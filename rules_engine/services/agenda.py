@@ -19,7 +19,8 @@ from rules_engine import clock
 from rules_engine.db import transaction
 from rules_engine.errors import DeliveryError, PolicyViolation
 from rules_engine.models import Replay, RequestStatus, WorkKind
-from rules_engine.services import assignment, escalation, outbox, quarantine, work
+from rules_engine.services import assignment, callbacks, escalation, outbox, overdue_actions, quarantine, work
+from rules_engine.services.callbacks import Readings
 from rules_engine.services.crash_points import reach
 from rules_engine.services.outbox import Letter, Sender
 from rules_engine.services.reading import locked_request
@@ -55,6 +56,7 @@ class Totals:
     escalated: int = 0
     """Rules of escalation that fired."""
     callbacks: int = 0
+    """Calls to clients that were scheduled."""
     quarantined: int = 0
     sent: int = 0
     failed: int = 0
@@ -89,11 +91,12 @@ COUNTED = ("arrived", "assigned", "escalated", "callbacks", "quarantined", "sent
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look at a request did. `wake_at`: when to look again; None: nothing to wait for."""
+    """What a look at an item did. `wake_at`: when to look again; None: nothing to wait for."""
 
     wake_at: datetime | None
     assigned: int = 0
     escalated: int = 0
+    callbacks: int = 0
 
 
 def run_due(
@@ -114,10 +117,12 @@ def run_due(
         if unfinished_replay(session) is not None:
             raise ReplayRunning
     while limit is None or totals.handled < limit:
-        # People first: a mail server that hangs must not keep a request waiting.
-        claim = _claim(sessions, now, WorkKind.REQUEST, totals)
+        # People first: a mail server that hangs must not keep a request waiting, nor a list of clients a mail.
+        claim = _claim(sessions, now, (WorkKind.REQUEST, WorkKind.CALLBACK, WorkKind.OVERDUE_ACTION), totals)
         if claim is None and senders is not None:
-            claim = _claim(sessions, now, WorkKind.OUTBOX, totals)
+            claim = _claim(sessions, now, (WorkKind.OUTBOX,), totals)
+        if claim is None:
+            claim = _claim(sessions, now, (WorkKind.CLIENT,), totals)
         if claim is None:
             break
         totals.handled += 1
@@ -153,6 +158,32 @@ def look(session: Session, request_id: int, now: datetime, *, attempt: int = 1) 
     return Looked(min((wake for wake in wakes if wake), default=None), assigned, looked.fired)
 
 
+def look_at(
+    session: Session,
+    kind: WorkKind,
+    subject_id: int,
+    now: datetime,
+    *,
+    attempt: int = 1,
+    read: Readings | None = None,
+) -> Looked:
+    """Look at any item but a message: a request, a client, a planned call, a proposal or a hold.
+
+    `read` is what was read ahead for many clients at `now`.
+    """
+    match kind:
+        case WorkKind.CLIENT:
+            seen = callbacks.look_at_client(session, subject_id, now, attempt=attempt, read=read)
+            return Looked(seen.wake_at, callbacks=seen.scheduled)
+        case WorkKind.CALLBACK:
+            called = callbacks.look_at_callback(session, subject_id, now, attempt=attempt)
+            return Looked(called.wake_at, escalated=called.fired)
+        case WorkKind.OVERDUE_ACTION:
+            return Looked(overdue_actions.look(session, subject_id, now))
+        case _:
+            return look(session, subject_id, now, attempt=attempt)
+
+
 def unfinished_replay(session: Session) -> Replay | None:
     """Return the replay that has not reached its end, or None."""
     return session.scalars(select(Replay).where(Replay.finished_at.is_(None)).order_by(Replay.id).limit(1)).first()
@@ -168,10 +199,10 @@ def is_fault_of_the_machine(error: BaseException) -> bool:
     return isinstance(error, OperationalError) or error.connection_invalidated
 
 
-def _claim(sessions: sessionmaker[Session], now: datetime, kind: WorkKind, totals: Totals) -> Claim | None:
-    lease = OUTBOX_LEASE_SECONDS if kind is WorkKind.OUTBOX else work.LEASE_SECONDS
+def _claim(sessions: sessionmaker[Session], now: datetime, kinds: tuple[WorkKind, ...], totals: Totals) -> Claim | None:
+    lease = OUTBOX_LEASE_SECONDS if WorkKind.OUTBOX in kinds else work.LEASE_SECONDS
     with transaction(sessions) as session:
-        claim = work.claim(session, now, lease_seconds=lease, kinds=(kind,))
+        claim = work.claim(session, now, lease_seconds=lease, kinds=kinds)
         if claim is None:
             return None
         if claim.is_given_up:
@@ -188,13 +219,14 @@ def _work(sessions: sessionmaker[Session], claim: Claim, now: datetime, totals: 
     with transaction(sessions) as session:
         if not work.lock_mine(session, claim):
             return
-        looked = look(session, claim.subject_id, now, attempt=claim.attempt)
+        looked = look_at(session, claim.kind, claim.subject_id, now, attempt=claim.attempt)
         work.finish(session, claim, now, looked.wake_at)
         session.flush()
         reach(session, "work.before_commit")
     reach(session, "work.after_commit")
     totals.assigned += looked.assigned
     totals.escalated += looked.escalated
+    totals.callbacks += looked.callbacks
 
 
 def _deliver(

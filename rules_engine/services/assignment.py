@@ -192,6 +192,27 @@ def _assign(
         now,
     )
     fire(session, picture, request, chosen, outcome, decision_id, assignment_id, now)
+    if outcome.attempts and outcome.attempts[-1].ignores_holds:
+        _tell_that_holds_were_ignored(session, picture, chosen, now)
+
+
+def _tell_that_holds_were_ignored(session: Session, picture: Reference, chosen: ManagerRef, now: datetime) -> None:
+    """A pause never empties a pool; the head is told once a day that it could not be kept."""
+    outbox.notify(
+        session,
+        user_ids=[head.id for head in picture.heads_for(chosen.team_id)],
+        subject={
+            "ru": "Приостановка новых заявок не учтена",
+            "en": "A hold on new requests was not counted",
+        },
+        body={
+            "ru": "Новые заявки приостановлены у всех, кто мог взять заявку, поэтому она передана по общему правилу.",
+            "en": "New requests of everybody who could take the request are on hold, so it was assigned as usual.",
+        },
+        link="/proposals/",
+        key=f"holds-ignored:{chosen.team_id}:{picture.day_of(now).isoformat()}",
+        now=now,
+    )
 
 
 def _leave_unassigned(

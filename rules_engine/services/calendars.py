@@ -68,3 +68,4 @@ def put_day(
 def days_changed(session: Session, now: datetime) -> None:
     """Have all open requests looked at again: any of their clocks may run by the changed calendar."""
     work.wake_open_requests(session, now)
+    work.wake_calls(session, now)

@@ -86,7 +86,12 @@ def build_roster(
     )
     entitled = Entitlements(picture, now)
     return Roster(
-        candidates={one.id: _candidate(one, carried.get(one.id, NOTHING), entitled.of(one), now) for one in people},
+        candidates={
+            one.id: _candidate(
+                one, carried.get(one.id, NOTHING), entitled.of(one), now, is_on_hold=_is_on_hold(picture, one.id, now)
+            )
+            for one in people
+        },
         owner=seen.owner_id,
         cover=seen.cover_id,
         previous=previous_holder(session, request) if needs.previous or request.is_duplicate else None,
@@ -182,7 +187,12 @@ def _worked(calendar: WorkingCalendar, month_start: datetime, now: datetime) -> 
     return minutes
 
 
-def _candidate(manager: ManagerRef, load: Load, entitled: Fraction, now: datetime) -> Candidate:
+def _is_on_hold(picture: Reference, manager_id: int, now: datetime) -> bool:
+    hold = picture.holds.get(manager_id)
+    return hold is not None and hold.is_in_force(now)
+
+
+def _candidate(manager: ManagerRef, load: Load, entitled: Fraction, now: datetime, *, is_on_hold: bool) -> Candidate:
     away = manager.absence_at(now)
     return Candidate(
         id=manager.id,
@@ -200,6 +210,7 @@ def _candidate(manager: ManagerRef, load: Load, entitled: Fraction, now: datetim
         open_cap=manager.open_cap,
         is_active=manager.is_employed(now),
         is_absent=away is not None,
+        is_on_hold=is_on_hold,
         back_us=to_us(away[1]) if away else None,
     )
 

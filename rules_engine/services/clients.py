@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from rules_engine.decisions.matching import MatchKeys, corporate_domain, match_keys, normal_mail, normal_phone
 from rules_engine.models import OPEN_STATUSES, Client, ClientGroup, ContactPerson, ContactPoint, Request, WorkKind
 from rules_engine.services import audit, work
+from rules_engine.services.client_wakes import wake_client
 from rules_engine.services.incoming import ClientIn, RequestClientIn
 from rules_engine.services.inserting import insert_if_new, one_at_a_time
 from rules_engine.services.outcome import Outcome
@@ -121,6 +122,7 @@ def put_client(session: Session, data: ClientIn, *, now: datetime, actor: str) -
     session.flush()
     after = _picture(client)
     if new_id is not None:
+        wake_client(session, client.id, now, now=now)
         return client, Outcome.CREATED
     if before == after:
         return client, Outcome.UNCHANGED
@@ -135,7 +137,8 @@ def put_client(session: Session, data: ClientIn, *, now: datetime, actor: str) -
             before={key: before[key] for key in people},
             after={key: after[key] for key in people},
         )
-    _wake_requests(session, client.id, now)
+    wake_requests(session, client.id, now)
+    wake_client(session, client.id, now, now=now)
     return client, Outcome.UPDATED
 
 
@@ -252,7 +255,7 @@ def _picture(client: Client) -> dict[str, Any]:
     return picture
 
 
-def _wake_requests(session: Session, client_id: int, now: datetime) -> None:
+def wake_requests(session: Session, client_id: int, now: datetime) -> None:
     """Have the open requests of a client looked at: his owner is a fact of theirs."""
     open_ones = select(Request.id).where(
         Request.client_id == client_id, Request.status.in_(OPEN_STATUSES), Request.is_history.is_(False)

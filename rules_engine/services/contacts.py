@@ -14,6 +14,7 @@ from rules_engine.errors import Conflict, InputError
 from rules_engine.models import (
     OPEN_STATUSES,
     Assignment,
+    Callback,
     Client,
     Contact,
     Proof,
@@ -22,7 +23,8 @@ from rules_engine.models import (
     RequestStatus,
     WorkKind,
 )
-from rules_engine.services import clients, intake, request_tasks, work
+from rules_engine.services import callback_outcomes, clients, intake, request_tasks, work
+from rules_engine.services.client_wakes import wake_client
 from rules_engine.services.incoming import ContactIn
 from rules_engine.services.inserting import insert_if_new
 from rules_engine.services.people import find_manager
@@ -58,8 +60,19 @@ class Recorded:
     created: bool
 
 
-def record(session: Session, data: ContactIn, *, now: datetime, actor: str) -> Recorded:
+def record(
+    session: Session,
+    data: ContactIn,
+    *,
+    now: datetime,
+    actor: str,
+    callback: Callback | None = None,
+    next_at: datetime | None = None,
+) -> Recorded:
     """Store a contact, or find it where it was told before, and let it act on the request that it is about.
+
+    A planned call of the client that it was is finished by it; `callback` names that call,
+    `next_at` its next attempt where nobody was reached.
 
     Without a request it belongs to the open request of the client that it can answer. Without a manager it is that of
     whoever held the request at that instant, else of the client's owner. Raises Conflict for another contact under
@@ -79,6 +92,8 @@ def record(session: Session, data: ContactIn, *, now: datetime, actor: str) -> R
     if request is not None and request.status.is_open and not request.is_history:
         # Before any other row: see the order of locks in work.py.
         work.ask(session, WorkKind.REQUEST, request.id, now)
+    if client is not None and not data.is_automatic:
+        wake_client(session, client.id, data.at, now=now)
     contact_id = insert_if_new(
         session, Contact, _values(data, request, client, manager_id, actor), ("source", "external_id")
     )
@@ -90,8 +105,10 @@ def record(session: Session, data: ContactIn, *, now: datetime, actor: str) -> R
     contact = session.scalars(_BY_ID, {"contact": contact_id}).one()
     if request is not None:
         _act_on_request(session, contact, request, now=now, actor=actor)
+    callback_outcomes.contact_made(session, contact, now=now, callback=callback, next_at=next_at)
     if contact.outcome == "do_not_call" and contact.client_id is not None:
         clients.forbid_calls(session, contact.client_id)
+        callback_outcomes.close_all(session, contact.client_id, callback_outcomes.ASKED_NOT_TO, now)
     session.flush()
     return Recorded(contact, created=True)
 
@@ -182,6 +199,8 @@ def _values(
         "kind": data.kind,
         "direction": data.direction,
         "outcome": data.outcome,
+        "reason": data.reason if data.outcome == "refused" else None,
+        "asked_to_call_at": data.asked_to_call_at,
         "note": note,
         "duration_seconds": data.duration_seconds,
         "proof": proof,

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from rules_engine.db import settings_of
 from rules_engine.decisions.effects import Effect
 from rules_engine.decisions.escalation_outcome import EscalationOutcome, Message
-from rules_engine.models import Assignment, Decision, Request, RequestStatus, Task, TaskKind
-from rules_engine.services import assignment, journal, outbox, status
+from rules_engine.models import Assignment, Decision, OverdueKind, Request, RequestStatus, Task, TaskKind
+from rules_engine.services import assignment, journal, outbox, overdue_actions, status
 from rules_engine.services.handing_over import write_event
 from rules_engine.services.reference import reference
 
@@ -115,7 +115,26 @@ def _create_task(case: Case, effect: Effect) -> None:
 
 
 def _propose(case: Case, effect: Effect) -> None:
-    """A proposal is a message to the head: a person decides and does it."""
+    """A proposal stands in the head's list, and he is told: a person decides."""
+    request = case.request
+    is_hold = effect.action == "hold_new_requests"
+    if request.manager_id is not None and (is_hold or request.client_id is not None):
+        params = effect.params
+        firing = next(firing for firing in case.outcome.firings if firing.rule == effect.rule)
+        wanted = overdue_actions.Proposal(
+            kind=OverdueKind.HOLD if is_hold else OverdueKind.RELEASE,
+            manager_id=request.manager_id,
+            rule=effect.rule,
+            ground={lang: f"{case.title(effect.rule)[lang]}: {_name(case, lang)}" for lang in _LANGUAGES},
+            since=case.now,
+            decision_id=case.decision_id,
+            client_id=None if is_hold else request.client_id,
+            request_id=request.id,
+            until=params.get("until"),
+            overdue_callbacks_below=params.get("overdue_callbacks_below"),
+            is_repeated=firing.occurrence > 0,
+        )
+        overdue_actions.propose(case.session, wanted, case.now, tell=False)
     words = _PROPOSALS[effect.action]
     outbox.notify(
         case.session,
@@ -132,14 +151,8 @@ def _propose(case: Case, effect: Effect) -> None:
 
 
 _PROPOSALS: Final = {
-    "hold_new_requests": {
-        "ru": "предлагается приостановить менеджеру новые заявки",
-        "en": "a hold on new requests of the manager is proposed",
-    },
-    "release_client": {
-        "ru": "предлагается передать клиента другому менеджеру",
-        "en": "it is proposed that the client goes to another manager",
-    },
+    "hold_new_requests": overdue_actions.TITLES[OverdueKind.HOLD],
+    "release_client": overdue_actions.TITLES[OverdueKind.RELEASE],
 }
 
 

@@ -162,12 +162,17 @@ class Key(Form):
 
 
 class ContactFacts(Form):
-    """What happened in a contact. `proof`: confirmed by telephony or mail, or marked by hand."""
+    """What happened in a contact. `proof`: confirmed by telephony or mail, or marked by hand.
+
+    `reason` is that of a refusal; `asked_to_call_at` is when the client himself asked to be called.
+    """
 
     at: Instant
     kind: ContactKind = "call"
     direction: Direction = "out"
     outcome: ContactOutcome | None = None
+    reason: Code | None = None
+    asked_to_call_at: Instant | None = None
     note: Note = ""
     duration_seconds: Seconds | None = None
     proof: Literal["confirmed", "by_hand"] | None = None

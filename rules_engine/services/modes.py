@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import InputError, NotFound
+from rules_engine.language.kinds import Decision as DecisionName
 from rules_engine.models import ModeChange, Team
 from rules_engine.services import audit, work
 from rules_engine.services.reference import Reference, reference
@@ -71,7 +72,12 @@ def set_mode(
         after={"mode": wanted.value, "at": now.isoformat()},
     )
     session.flush()
+    if decision == DecisionName.CALLBACKS:
+        work.wake_clients(session, now)
+        return change
     work.wake_open_requests(session, now)
+    if decision == DecisionName.ESCALATION:
+        work.wake_calls(session, now)
     return change
 
 

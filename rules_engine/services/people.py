@@ -95,6 +95,7 @@ def put_manager(session: Session, data: ManagerIn, *, now: datetime, actor: str)
         work.wake_open_requests(session, now, only_new=True)
     else:
         work.wake_open_requests(session, now, manager_ids=(manager.id,))
+        work.wake_calls(session, now, manager_ids=(manager.id,))
     return manager, outcome
 
 

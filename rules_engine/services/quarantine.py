@@ -10,6 +10,12 @@ from rules_engine.services import outbox
 from rules_engine.services.reference import reference
 from rules_engine.services.work import Claim
 
+_NAMES = {
+    WorkKind.CLIENT: ("клиент", "client"),
+    WorkKind.CALLBACK: ("плановый звонок", "callback"),
+    WorkKind.OVERDUE_ACTION: ("предложение", "proposal"),
+}
+
 
 def tell(session: Session, claim: Claim, now: datetime) -> None:
     """Write an incident for the administrators and, about a request, a message to them and to its head.
@@ -19,7 +25,8 @@ def tell(session: Session, claim: Claim, now: datetime) -> None:
     error = session.scalar(select(WorkItem.last_error).where(WorkItem.id == claim.item_id))
     reason = (error or "").strip().rpartition("\n")[2]
     if claim.kind is not WorkKind.REQUEST:
-        _incident(session, claim, now, "сообщение", "message", reason)
+        ru, en = _NAMES.get(claim.kind, ("сообщение", "message"))
+        _incident(session, claim, now, f"{ru} {claim.subject_id}", f"{en} {claim.subject_id}", reason)
         return
     # Single columns: the row as a whole may be what cannot be read.
     request = session.execute(

@@ -1,4 +1,4 @@
-"""A frozen picture of what rarely changes: people, teams, calendars, absences, modes, which rulesets hold when.
+"""A frozen picture of what rarely changes: people, teams, calendars, absences, holds, modes, which rulesets hold when.
 
 Decisions read it instead of asking the database each time. Its rows carry one token, changed in the transaction that
 changes any of them; a picture is good as long as the stored token is the one it was taken under. The token is random:
@@ -31,6 +31,9 @@ from rules_engine.models import (
     CalendarException,
     Manager,
     ModeChange,
+    OverdueAction,
+    OverdueKind,
+    OverdueState,
     Role,
     RulesetVersion,
     Team,
@@ -132,6 +135,18 @@ class VersionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldRef:
+    """A confirmed hold of a manager's new requests: from `since` until `ends_at` at the latest."""
+
+    action_id: int
+    since: datetime
+    ends_at: datetime
+
+    def is_in_force(self, at: datetime) -> bool:
+        return self.since <= at < self.ends_at
+
+
+@dataclass(frozen=True, slots=True)
 class ModeRef:
     """From `at` on, a decision runs in `mode` for a team (None: for all)."""
 
@@ -153,6 +168,7 @@ class Reference:
     company_calendar: WorkingCalendar
     modes: tuple[ModeRef, ...]
     versions: Mapping[str, tuple[VersionRef, ...]]
+    holds: Mapping[int, HoldRef]
     _by_login: Mapping[str, ManagerRef] = field(repr=False)
     _by_holds_from: Mapping[str, tuple[list[datetime], list[VersionRef]]] = field(repr=False)
 
@@ -341,6 +357,7 @@ def _take(session: Session, token: str | None, zone: ZoneInfo) -> Reference:
             )
         ),
         versions=versions,
+        holds=_load_holds(session),
         _by_login={one.login: one for one in managers.values()},
         _by_holds_from={decision: _in_force(heads) for decision, heads in versions.items()},
     )
@@ -429,6 +446,18 @@ def _load_managers(
             presence=compiled(calendar.with_absences(outside)) if outside else calendar,
         )
     return managers
+
+
+def _load_holds(session: Session) -> dict[int, HoldRef]:
+    """Return the confirmed holds by manager; there is at most one of each. Who changes one says so."""
+    stored = select(
+        OverdueAction.manager_id, OverdueAction.id, OverdueAction.answered_at, OverdueAction.ends_at
+    ).where(OverdueAction.kind == OverdueKind.HOLD, OverdueAction.state == OverdueState.CONFIRMED)
+    return {
+        row.manager_id: HoldRef(row.id, row.answered_at, row.ends_at)
+        for row in session.execute(stored)
+        if row.answered_at is not None and row.ends_at is not None
+    }
 
 
 def _load_versions(session: Session) -> dict[str, tuple[VersionRef, ...]]:

@@ -19,10 +19,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine import clock
 from rules_engine.db import transaction
 from rules_engine.errors import Conflict, PolicyViolation, PravilaError
-from rules_engine.models import Arrival, Incident, Replay
-from rules_engine.services import agenda, quarantine, work
+from rules_engine.models import Arrival, Incident, Replay, WorkKind
+from rules_engine.services import agenda, callbacks, quarantine, work
 from rules_engine.services.agenda import COUNTED, Totals
 from rules_engine.services.arrivals import HANDLERS, Handler
+from rules_engine.services.callbacks import Readings
 from rules_engine.services.crash_points import reach
 from rules_engine.services.outcome import Outcome
 from rules_engine.services.work import Claim
@@ -173,6 +174,7 @@ def _batch(session: Session, replay_id: int, handlers: Mapping[str, Handler], to
     laid_down: list[_Waiting | None] = []
     session.info[_LAID_DOWN] = laid_down
     handed: list[dict[str, Any]] = []
+    read: Readings | None = None
     is_finished = False
     for _ in range(BATCH):
         if _READ_ANEW in laid_down:
@@ -187,13 +189,14 @@ def _batch(session: Session, replay_id: int, handlers: Mapping[str, Handler], to
         due = work.first_due(session, row.until_at)
         if waiting and (due is None or waiting[0].at <= max(due.wake_at, now)):
             first = heappop(waiting)
-            now = max(now, first.at)
+            now, read = max(now, first.at), None
             if not _hand_over(session, handlers, first, now, totals):
                 laid_down.clear()
             handed.append({"arrival": first.id, "instant": now})
         elif due is not None:
             now = max(now, due.wake_at)
-            _work(session, due, now, totals)
+            read = _read_ahead(session, due, now, read)
+            _work(session, due, now, totals, read)
         else:
             is_finished = True
             break
@@ -201,6 +204,15 @@ def _batch(session: Session, replay_id: int, handlers: Mapping[str, Handler], to
     _mark_handed(session, handed)
     _store(row, row.until_at if is_finished else now, totals, is_finished)
     return is_finished, row.clock_at
+
+
+def _read_ahead(session: Session, due: Claim, now: datetime, read: Readings | None) -> Readings | None:
+    """Return what the looks at clients that follow each other at this instant need: read once, not once each."""
+    if due.kind is not WorkKind.CLIENT:
+        return None
+    if read is not None and read.now == now and due.subject_id in read.seen:
+        return read
+    return callbacks.read_ahead(session, work.clients_due(session, now, BATCH), now)
 
 
 def _waiting(session: Session, row: Replay) -> list[_Waiting]:
@@ -250,10 +262,10 @@ def _hand_over(
     return True
 
 
-def _work(session: Session, item: Claim, now: datetime, totals: Totals) -> None:
+def _work(session: Session, item: Claim, now: datetime, totals: Totals, read: Readings | None = None) -> None:
     try:
         with session.begin_nested():
-            looked = agenda.look(session, item.subject_id, now, attempt=item.attempt)
+            looked = agenda.look_at(session, item.kind, item.subject_id, now, attempt=item.attempt, read=read)
             work.finish(session, item, now, looked.wake_at)
     except Exception as error:
         if agenda.is_fault_of_the_machine(error):
@@ -266,6 +278,7 @@ def _work(session: Session, item: Claim, now: datetime, totals: Totals) -> None:
         return
     totals.assigned += looked.assigned
     totals.escalated += looked.escalated
+    totals.callbacks += looked.callbacks
 
 
 def _store(row: Replay, clock_at: datetime, totals: Totals, is_finished: bool) -> None:

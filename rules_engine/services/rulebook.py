@@ -123,6 +123,15 @@ def in_force_at(session: Session, decision: str, at: datetime) -> RulesetVersion
     return session.get_one(RulesetVersion, _head_at(reference(session), decision, at).id)
 
 
+def ruleset_of(session: Session, version_id: int) -> Ruleset:
+    """Return the ruleset of a published version. Raises NotFound."""
+    for heads in reference(session).versions.values():
+        for head in heads:
+            if head.id == version_id:
+                return _compile(session, head).ruleset
+    raise NotFound(what=f"ruleset version {version_id}")
+
+
 def next_change_at(session: Session, decision: str, now: datetime) -> datetime | None:
     """Return when, strictly after `now`, another version comes into force; an open item must be looked at then."""
     return reference(session).next_version_at(decision, now)
@@ -174,7 +183,13 @@ def publish(
             "restored_from": restored_from,
         },
     )
-    work.wake_open_requests(session, max(holds_from, now))
+    at = max(holds_from, now)
+    if decision == DecisionName.CALLBACKS:
+        work.wake_clients(session, at)
+        return version
+    work.wake_open_requests(session, at)
+    if decision == DecisionName.ESCALATION:
+        work.wake_calls(session, at)
     return version
 
 

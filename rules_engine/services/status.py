@@ -9,6 +9,7 @@ from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import Conflict
 from rules_engine.models import Request, RequestEvent, RequestStatus, WorkKind
 from rules_engine.services import assignment, corrections, intake, refusal_reasons, request_tasks, work
+from rules_engine.services.client_wakes import wake_client
 from rules_engine.services.reading import lock_request
 from rules_engine.services.reference import reference
 from rules_engine.services.writing import add_row
@@ -34,6 +35,8 @@ def change_status(
     if not request.is_history:
         # Before the row is locked: see the order of locks in work.py.
         work.ask(session, WorkKind.REQUEST, request.id, now)
+        if not status.is_open:
+            wake_client(session, request.client_id, at, now=now)
     lock_request(session, request)
     old = request.status
     if at < request.status_at:

@@ -23,7 +23,8 @@ from rules_engine.models import (
     TaskState,
     WorkKind,
 )
-from rules_engine.services import contacts, refusal_reasons, request_tasks, settings_store, work
+from rules_engine.services import callback_finishing, contacts, refusal_reasons, request_tasks, settings_store, work
+from rules_engine.services.callback_outcomes import next_attempt
 from rules_engine.services.clients import PHONE
 from rules_engine.services.incoming import ContactIn, ContactOutcome, Key
 from rules_engine.services.reading import lock_request
@@ -33,7 +34,6 @@ from rules_engine.services.status import change_status
 SOURCE: Final = "pravila"
 """Of the contacts that are recorded with a task."""
 _FARTHEST: Final = timedelta(days=3660)
-_NEXT_TRY_MINUTES: Final = 120
 _LOCKED_TASK: Final = (
     select(Task).where(Task.id == bindparam("task")).with_for_update().execution_options(populate_existing=True)
 )
@@ -202,11 +202,23 @@ def complete(
 ) -> Task | None:
     """Finish a task with its outcome; return the task that follows for the request, None where it is closed.
 
+    A planned call ends as `callback_finishing.finish` says; the task that follows is that of its next attempt.
     Records the contact (marked by hand) for tasks about a request or a client. `thinks` needs `next_at`, `refused` a
     `reason` and closes the request; `not_now` without a date closes it as postponed; `not_reached` without a date
     proposes the next attempt. Raises InputError for these, Conflict for a task that is done.
     """
     request = _lock(session, task, now)
+    if task.kind is TaskKind.CALLBACK:
+        return callback_finishing.finish(
+            session,
+            callback_finishing.callback_of(session, task),
+            outcome=outcome,
+            reason=reason,
+            note=note,
+            next_at=next_at,
+            actor=actor,
+            now=now,
+        )
     if next_at is not None:
         _check_ahead("next_at", next_at, now)
     elif outcome == "thinks":
@@ -239,6 +251,10 @@ def postpone(session: Session, task: Task, *, until: datetime, reason: str, acto
         raise InputError(path="reason", ru="нужна причина", en="needs a reason")
     _check_ahead("until", until, now)
     request = _lock(session, task, now)
+    if task.kind is TaskKind.CALLBACK:
+        call = callback_finishing.callback_of(session, task)
+        callback_finishing.postpone(session, call, until=until, reason=clean, actor=actor, now=now)
+        return task
     task.due_at = until
     task.times_postponed += 1
     task.postpone_reason = clean[:500]
@@ -248,14 +264,6 @@ def postpone(session: Session, task: Task, *, until: datetime, reason: str, acto
         session.add(RequestEvent(request_id=request.id, at=now, kind="postponed", actor=actor, data=said))
     session.flush()
     return task
-
-
-def next_attempt(session: Session, manager_id: int, attempts: int, now: datetime) -> datetime:
-    """Return when to try again whom nobody could reach: two working hours later, then on the next working day."""
-    calendar = reference(session).calendar_of(manager_id)
-    if attempts % 2 == 1:
-        return calendar.add(now, _NEXT_TRY_MINUTES)
-    return calendar.add_days(now, 1)
 
 
 def _leave_off(session: Session, task: Task, request: Request, outcome: str, note: str, now: datetime) -> Task | None:

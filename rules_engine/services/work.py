@@ -36,7 +36,16 @@ from sqlalchemy.sql.expression import cast as sql_cast
 
 from rules_engine import clock
 from rules_engine.db import is_sqlite
-from rules_engine.models import OPEN_STATUSES, Request, UtcDateTime, WorkItem, WorkKind
+from rules_engine.models import (
+    OPEN_STATUSES,
+    Callback,
+    CallbackState,
+    Client,
+    Request,
+    UtcDateTime,
+    WorkItem,
+    WorkKind,
+)
 
 LEASE_SECONDS = 5
 """How long a worker that died keeps an item from the others."""
@@ -116,14 +125,33 @@ def wake_open_requests(
         ids = ids.where(Request.manager_id.is_(None))
     elif manager_ids is not None:
         ids = ids.where(or_(Request.manager_id.is_(None), Request.manager_id.in_(manager_ids)))
+    return _wake(session, WorkKind.REQUEST, session.scalars(ids.order_by(Request.id)).all(), at)
+
+
+def wake_calls(session: Session, at: datetime, *, manager_ids: Collection[int] | None = None) -> None:
+    """Have the open planned calls looked at when `at` has come, all or those of some managers."""
+    ids = select(Callback.id).where(Callback.state.in_((CallbackState.PLANNED, CallbackState.OPEN)))
+    if manager_ids is not None:
+        ids = ids.where(Callback.manager_id.in_(manager_ids))
+    _wake(session, WorkKind.CALLBACK, session.scalars(ids.order_by(Callback.id)).all(), at)
+
+
+def wake_clients(session: Session, at: datetime) -> None:
+    """Have every client looked at when `at` has come: the rules of callbacks have changed, or were switched on."""
+    ids = session.scalars(select(Client.id).order_by(Client.id)).all()
+    for batch in _batches(ids):
+        ask_many(session, WorkKind.CLIENT, dict.fromkeys(batch, at))
+
+
+def _wake(session: Session, kind: WorkKind, ids: Iterable[int], at: datetime) -> int:
     woken = 0
     # In the order of ids, as every other writer of many: two publications then never wait for each other in a ring.
-    for batch in _batches(session.scalars(ids.order_by(Request.id)).all()):
+    for batch in _batches(ids):
         woken += _changed(
             session,
             update(WorkItem)
             .where(
-                WorkItem.kind == WorkKind.REQUEST,
+                WorkItem.kind == kind,
                 WorkItem.subject_id.in_(batch),
                 or_(WorkItem.wake_at.is_(None), WorkItem.wake_at > at),
             )
@@ -197,6 +225,32 @@ _FIRST_DUE = (
     )
     .order_by(_ITEMS.wake_at, _ITEMS.id)
     .limit(1)
+)
+
+
+def clients_due(session: Session, now: datetime, most: int) -> list[int]:
+    """Return the clients that will be looked at next at `now`, one after the other; for a replay.
+
+    Those that are due before anything else is, at most `most`.
+    """
+    due = session.connection().execute(_DUE_AT, {"now": now, "most": most}).all()
+    found = []
+    for kind, subject_id in due:
+        if kind is not WorkKind.CLIENT:
+            break
+        found.append(subject_id)
+    return found
+
+
+_DUE_AT = (
+    select(_ITEMS.kind, _ITEMS.subject_id)
+    .where(
+        _ITEMS.wake_at <= bindparam("now", type_=UtcDateTime()),
+        _ITEMS.quarantined_at.is_(None),
+        _ITEMS.kind != WorkKind.OUTBOX,
+    )
+    .order_by(_ITEMS.wake_at, _ITEMS.id)
+    .limit(bindparam("most"))
 )
 
 

@@ -18,7 +18,7 @@ from rules_engine.language.vocabulary import FIELDS
 from tests.language.test_vocabulary import FORBIDDEN
 
 FOLDER = Path(next(iter(rulesets.__path__)))
-SHIPPED = ["assignment", "escalation"]
+SHIPPED = ["assignment", "escalation", "callbacks"]
 
 
 def document_of(name: str) -> Any:

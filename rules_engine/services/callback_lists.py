@@ -1,0 +1,103 @@
+"""A planned call whose time has come: it is put into a list, watched there, and goes to the cover of who is away."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from rules_engine.language.sentence import rule_text
+from rules_engine.models import Callback, CallbackState, Client, Decision, Task, TaskKind
+from rules_engine.services import callback_escalation, occasions, overdue_actions, rulebook
+from rules_engine.services.callback_escalation import Look
+from rules_engine.services.callback_outcomes import ASKED_NOT_TO, cancel
+from rules_engine.services.callback_people import Callers
+from rules_engine.services.reference import ManagerRef, Reference, reference
+
+_LANGUAGES = ("ru", "en")
+
+
+def look_at_callback(session: Session, callback_id: int, now: datetime, *, attempt: int = 1) -> Look:
+    """Put a call into its manager's list when its time has come, then let the rules of escalation act on it.
+
+    The item of the call is locked by this transaction. A call that nobody can make yet is looked at again on the next
+    working day.
+    """
+    callback = session.get(Callback, callback_id, with_for_update=True, populate_existing=True)
+    if callback is None or callback.state not in (CallbackState.PLANNED, CallbackState.OPEN):
+        return Look(None)
+    if callback.state is CallbackState.PLANNED and callback.call_from > now:
+        return Look(callback.call_from)
+    client = session.get_one(Client, callback.client_id)
+    if client.do_not_call:
+        cancel(session, callback, ASKED_NOT_TO, now)
+        return Look(None)
+    picture = reference(session)
+    caller = _caller(session, picture, callback, client, now)
+    if caller is None:
+        calendar = picture.company_calendar
+        return Look(calendar.next_open(calendar.end_of_current_or_next_working_day(now)))
+    if callback.state is CallbackState.PLANNED:
+        _put_into_list(session, picture, callback, client, caller, now)
+    elif caller.id != callback.manager_id:
+        overdue_actions.move_call(session, callback, caller, now)
+    return callback_escalation.look(session, callback, client, now, attempt=attempt)
+
+
+def _caller(
+    session: Session, picture: Reference, callback: Callback, client: Client, now: datetime
+) -> ManagerRef | None:
+    """Return who is to make a call now: its manager; his client's cover while he is away; else whoever is due one.
+
+    Who is away without a cover keeps it: his days of absence are not counted.
+    """
+    callers = Callers(session, picture, now)
+    manager = picture.managers.get(callback.manager_id) if callback.manager_id is not None else None
+    if manager is not None and manager.is_employed(now):
+        away = manager.absence_at(now) is not None
+        return (callers.present_cover(client.cover_id) if away else None) or manager
+    return callers.own(client.owner_id, client.cover_id) or callers.next_by_share(client.owner_id)
+
+
+def _put_into_list(
+    session: Session, picture: Reference, callback: Callback, client: Client, caller: ManagerRef, now: datetime
+) -> None:
+    late = now > callback.due_at or caller.id != callback.manager_id
+    callback.manager_id = caller.id
+    callback.state = CallbackState.OPEN
+    callback.opened_at = now
+    if late:
+        # It could not be made in its time: whoever gets it now has a whole day for it.
+        callback.due_at = caller.calendar.end_of_current_or_next_working_day(caller.calendar.add_days(now, 1))
+    catalogue = occasions.catalogue(session)
+    named = [catalogue.get(code) for code in (callback.occasion, *callback.also)]
+    titles = {
+        lang: "; ".join(str(one.title.get(lang) or one.code) for one in named if one is not None) or callback.occasion
+        for lang in _LANGUAGES
+    }
+    session.add(
+        Task(
+            kind=TaskKind.CALLBACK,
+            manager_id=caller.id,
+            client_id=client.id,
+            callback_id=callback.id,
+            decision_id=callback.decision_id,
+            title={"ru": f"Позвонить: {titles['ru']}", "en": f"Call: {titles['en']}"},
+            reason=_reason(session, callback),
+            rule=callback.rule,
+            created_at=now,
+            due_at=callback.due_at,
+        )
+    )
+    session.flush()
+
+
+def _reason(session: Session, callback: Callback) -> dict[str, str]:
+    """Return the sentence of the rule by which a call was planned, as it stood then."""
+    decision = session.get(Decision, callback.decision_id) if callback.decision_id is not None else None
+    if decision is None or decision.version_id is None:
+        return {"ru": "плановый звонок", "en": "a planned call"}
+    ruleset = rulebook.ruleset_of(session, decision.version_id)
+    rule = ruleset.rule(callback.rule)
+    if rule is None:
+        return {"ru": "плановый звонок", "en": "a planned call"}
+    names = rulebook.references(session)
+    return {lang: rule_text(ruleset, rule, lang, names=names) for lang in _LANGUAGES}
