@@ -74,6 +74,14 @@ TABLE: dict[str, Row] = {
     "clients.index": READS_ALL_OR_OWN,
     "clients.client": READS_ALL_OR_OWN,
     **reference("client_cards", read=READS_ALL, write=HEADS),
+    # payments.py, plans.py
+    "payments.index": READS_ALL,
+    "payments.page": READS_ALL,
+    "payments.resolve": HEADS,
+    "payments.credits": HEADS,
+    "plans.index": READS_ALL,
+    "plans.plan": READS_ALL,
+    "plans.change": HEADS,
     # reference.py, records.py
     "admin.index": READS_ALL,
     "admin.static": all_of(),  # Flask-Admin's own theme and scripts: not used

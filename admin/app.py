@@ -24,6 +24,8 @@ from admin.views import (
     messages,
     my_tasks,
     outbox,
+    payments,
+    plans,
     reference,
     requests,
     rule_editor,
@@ -58,6 +60,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     my_tasks.init_app(app)
     requests.init_app(app)
     clients.init_app(app)
+    payments.init_app(app)
+    plans.init_app(app)
     messages.init_app(app)
     jobs.init_app(app)
     settings_page.init_app(app)

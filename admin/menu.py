@@ -30,6 +30,7 @@ ITEMS: tuple[Item, ...] = (
     Item("rules.index", lazy_gettext("Rules"), ("/rules/", "/modes/"), STAFF),
     Item("requests.index", lazy_gettext("Requests"), ("/requests/",)),
     Item("clients.index", lazy_gettext("Clients"), ("/clients/",)),
+    Item("payments.index", lazy_gettext("Payments"), ("/payments/", "/plans/"), STAFF),
     Item("admin.index", lazy_gettext("Reference data"), ("/admin/", "/jobs/", "/settings/"), STAFF),
 )
 
