@@ -73,6 +73,13 @@ TABLE: dict[str, Row] = {
     "requests.correct": HEADS,
     "clients.index": READS_ALL_OR_OWN,
     "clients.client": READS_ALL_OR_OWN,
+    "clients.do_not_call": HEADS_OR_OWN,
+    "clients.consent": HEADS_OR_OWN,
+    # overdue_actions.py
+    "overdue.index": READS_ALL_OR_OWN,
+    "overdue.confirm": HEADS,
+    "overdue.decline": HEADS,
+    "overdue.end": HEADS,
     **reference("client_cards", read=READS_ALL, write=HEADS),
     # payments.py, plans.py
     "payments.index": READS_ALL,

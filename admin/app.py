@@ -24,6 +24,7 @@ from admin.views import (
     messages,
     my_tasks,
     outbox,
+    overdue_actions,
     payments,
     plans,
     reference,
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     my_tasks.init_app(app)
     requests.init_app(app)
     clients.init_app(app)
+    overdue_actions.init_app(app)
     payments.init_app(app)
     plans.init_app(app)
     messages.init_app(app)

@@ -13,14 +13,19 @@ from rules_engine.errors import NotFound
 from rules_engine.models import (
     ActionState,
     Assignment,
+    Callback,
+    CallbackState,
     Decision,
     Firing,
     FiringAction,
+    OverdueAction,
+    OverdueState,
     Request,
     RulesetDraft,
     RulesetVersion,
 )
 from rules_engine.services import editing, rulebook
+from rules_engine.services.call_sheets import CallsOfDay, done_today
 
 PERIOD = timedelta(days=30)
 OTHERWISE = "otherwise"
@@ -28,16 +33,30 @@ OTHERWISE = "otherwise"
 
 @dataclass(frozen=True, slots=True)
 class Burning:
-    """Requests that want somebody now."""
+    """What wants somebody now: requests, calls that were not made, proposals that nobody has answered."""
 
     unassigned: int
     overdue: int
     over_an_hour: int
+    overdue_calls: int
+    proposals: int
+
+    @property
+    def is_anything(self) -> bool:
+        return bool(self.unassigned or self.overdue or self.overdue_calls or self.proposals)
 
 
 def burning(session: Session, now: datetime) -> Burning:
     late, very_late = (_count(session, *request_list.overdue(at)) for at in (now, now - timedelta(hours=1)))
-    return Burning(_count(session, *request_list.unassigned()), late, very_late)
+    late_calls = select(func.count(Callback.id)).where(Callback.state == CallbackState.OPEN, Callback.due_at < now)
+    proposals = select(func.count(OverdueAction.id)).where(OverdueAction.state == OverdueState.PROPOSED)
+    return Burning(
+        _count(session, *request_list.unassigned()),
+        late,
+        very_late,
+        session.scalar(late_calls) or 0,
+        session.scalar(proposals) or 0,
+    )
 
 
 def _count(session: Session, *conditions: Any) -> int:
@@ -114,3 +133,9 @@ def answers(session: Session, now: datetime) -> Answers:
     )
     acted = {row[0]: row[1] for row in counts}
     return Answers(due, in_time, acted.get("remind", 0), acted.get("reassign", 0))
+
+
+def calls_today(session: Session, now: datetime) -> CallsOfDay:
+    """Return how far all managers together are with their calls: made today, and those in their lists."""
+    waiting = select(func.count(Callback.id)).where(Callback.state == CallbackState.OPEN)
+    return CallsOfDay(sum(done_today(session, now).values()), session.scalar(waiting) or 0)

@@ -8,7 +8,7 @@ from flask_babel import LazyString, lazy_gettext
 
 from admin.language import language
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.models import RequestStatus, Role
+from rules_engine.models import PaymentKind, RequestStatus, Role
 
 Labels = Mapping[str, LazyString]
 
@@ -43,6 +43,7 @@ STATUS_BADGES = {
 DECISIONS: Labels = {
     "assignment": lazy_gettext("Assignment of requests"),
     "escalation": lazy_gettext("Answers in time"),
+    "callbacks": lazy_gettext("Calls to old clients"),
 }
 
 MODES: Labels = {
@@ -62,6 +63,13 @@ OUTCOMES: Labels = {
     "not_reached": lazy_gettext("not reached"),
     "wrong_number": lazy_gettext("wrong number"),
     "do_not_call": lazy_gettext("asks not to call"),
+}
+
+PAYMENT_KINDS: Labels = {
+    PaymentKind.PAYMENT: lazy_gettext("payment"),
+    PaymentKind.PREPAYMENT: lazy_gettext("prepayment"),
+    PaymentKind.REFUND: lazy_gettext("refund"),
+    PaymentKind.OFFSET: lazy_gettext("offset"),
 }
 
 CONTACT_KINDS: Labels = {
@@ -121,5 +129,6 @@ def init_app(app: Flask) -> None:
         STATUS_BADGES=STATUS_BADGES,
         OUTCOMES=OUTCOMES,
         CONTACT_KINDS=CONTACT_KINDS,
+        PAYMENT_KINDS=PAYMENT_KINDS,
         DIRECTIONS=DIRECTIONS,
     )

@@ -1,11 +1,14 @@
 """Clients: found by name, tax number or phone; one client with his requests and everything that was said."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from flask import Blueprint, Flask, abort, render_template, request
+from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import Admin
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from sqlalchemy import ColumnElement, Select, and_, or_, select
@@ -14,17 +17,28 @@ from wtforms import BooleanField, DateField, StringField
 from wtforms.validators import Length, Optional, Regexp
 
 from admin.access import Scope
-from admin.base import db_session, request_now
+from admin.base import commit_and_wake, db_session, request_now
+from admin.client_page import history_of_client
 from admin.fields import Row, Words
+from admin.language import language
 from admin.reference_view import Choices, ReferenceView, manager_options, managers_query
-from admin.security import scope, viewer
+from admin.security import actor, scope, viewer
 from admin.views.reference import NAME
 from admin.views.requests import amounts_shown_to_viewer
-from rules_engine.models import OPEN_STATUSES, Client, ClientGroup, Contact, ContactPoint, Request, WorkKind
+from rules_engine.errors import InputError, PravilaError
+from rules_engine.models import OPEN_STATUSES, CallbackState, Client, ClientGroup, ContactPoint, Request, WorkKind
+from rules_engine.services import client_wishes
+from rules_engine.services.refusal_reasons import refusal_reasons
 from rules_engine.services.work import ask
 
 PAGE = 50
-HISTORY = 100
+
+CALL_STATES = {
+    CallbackState.PLANNED: lazy_gettext("planned"),
+    CallbackState.OPEN: lazy_gettext("in the list"),
+    CallbackState.DONE: lazy_gettext("made"),
+    CallbackState.CANCELLED: lazy_gettext("not needed"),
+}
 
 blueprint = Blueprint("clients", __name__, url_prefix="/clients")
 
@@ -86,7 +100,44 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/<int:client_id>")
 def client(client_id: int) -> ResponseReturnValue:
-    session = db_session()
+    return _page(_client(client_id))
+
+
+@blueprint.post("/<int:client_id>/do-not-call")
+def do_not_call(client_id: int) -> ResponseReturnValue:
+    """Note in one tap that the client asked not to be called."""
+    row = _client(client_id)
+    told = viewer().login if viewer().manager_id else None
+    client_wishes.ask_not_to_call(db_session(), row, manager=told, actor=actor(), now=request_now())
+    return _done(client_id, _("Noted: no calls from now on."))
+
+
+@blueprint.post("/<int:client_id>/consent")
+def consent(client_id: int) -> ResponseReturnValue:
+    """Put the client's consent to offers on record, or take it off."""
+    row, session, now = _client(client_id), db_session(), request_now()
+    if request.form.get("withdraw"):
+        client_wishes.withdraw_consent(session, row, actor=actor(), now=now)
+        return _done(client_id, _("The consent is off the record."))
+    try:
+        client_wishes.record_consent(
+            session,
+            row,
+            given_on=_read_day("consent_on"),
+            source=request.form.get("consent_source", ""),
+            actor=actor(),
+            now=now,
+        )
+    except PravilaError as problem:
+        session.rollback()
+        words = str(problem.data.get(language()) or problem.message(language()))
+        told = {str(problem.data.get("path", "")): words[:1].upper() + words[1:]}
+        return _page(_client(client_id), typed=dict(request.form), problems=told), 422
+    return _done(client_id, _("The consent is on record."))
+
+
+def _client(client_id: int) -> Client:
+    """Return a client whom the viewer may see; 404 otherwise."""
     query = visible(select(Client).where(Client.id == client_id)).options(
         joinedload(Client.owner),
         joinedload(Client.cover),
@@ -94,29 +145,39 @@ def client(client_id: int) -> ResponseReturnValue:
         selectinload(Client.points),
         selectinload(Client.persons),
     )
-    row = session.scalars(query).first() or abort(404)
-    requests = session.scalars(
-        select(Request)
-        .where(Request.client_id == row.id)
-        .order_by(Request.received_at.desc(), Request.id.desc())
-        .limit(HISTORY)
-        .options(joinedload(Request.manager))
-    ).all()
-    contacts = session.scalars(
-        select(Contact)
-        .where(Contact.client_id == row.id)
-        .order_by(Contact.at.desc(), Contact.id.desc())
-        .limit(HISTORY)
-        .options(joinedload(Contact.manager))
-    ).all()
+    found: Client = db_session().scalars(query).first() or abort(404)
+    return found
+
+
+def _page(row: Client, *, typed: Mapping[str, str] | None = None, problems: Mapping[str, str] | None = None) -> str:
+    session, now = db_session(), request_now()
     return render_template(
         "client.html",
         row=row,
-        requests=requests,
-        contacts=contacts,
+        history=history_of_client(session, row, now),
         may_see=amounts_shown_to_viewer(),
-        now=request_now(),
+        reasons={code: words[language()] for code, words in refusal_reasons(session).items()},
+        call_states=CALL_STATES,
+        typed=typed or {},
+        problems=problems or {},
+        now=now,
     )
+
+
+def _read_day(name: str) -> date | None:
+    text = request.form.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(path=name, ru="это не дата", en="this is not a date") from None
+
+
+def _done(client_id: int, words: str) -> ResponseReturnValue:
+    commit_and_wake()
+    flash(words, "good")
+    return redirect(url_for("clients.client", client_id=client_id))
 
 
 class ClientForm(FlaskForm):

@@ -16,7 +16,7 @@ from admin.security import viewer
 from admin.views.jobs import alarms
 from rules_engine import clock
 from rules_engine.models import Role
-from rules_engine.services import health, modes
+from rules_engine.services import health, modes, rulebook
 from rules_engine.services.reference import reference
 
 CHECKS = {
@@ -29,7 +29,7 @@ CHECKS = {
     "ledger": lazy_gettext("Ledger against assignments"),
     "audit": lazy_gettext("Journal, sealed"),
 }
-CARDS = ("assignment", "escalation")
+CARDS = ("assignment", "escalation", "callbacks")
 
 blueprint = Blueprint("home", __name__)
 
@@ -56,8 +56,9 @@ def home() -> ResponseReturnValue:
         return render_template("health.html", **page)
     return render_template(
         "home.html",
-        cards=[figures.card(session, decision, now) for decision in CARDS],
+        cards=[figures.card(session, decision, now) for decision in CARDS if decision in rulebook.DECISIONS],
         answers=figures.answers(session, now),
+        calls=figures.calls_today(session, now),
         teams=fairness(session, now),
         user_names={user.login: user.name for user in reference(session).users.values()},
         **page,

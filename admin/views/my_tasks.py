@@ -13,19 +13,23 @@ from sqlalchemy import select
 
 from admin.access import Scope
 from admin.base import commit_and_wake, db_session, request_now, shell
+from admin.call_words import hold_words, laters, there_words
 from admin.forecasts import Forecasts, forecasts
 from admin.labels import OUTCOMES
-from admin.language import clock_time, language, minutes, moment
+from admin.language import clock_time, day, language, local, minutes, moment
 from admin.security import actor, scope, viewer
 from rules_engine.errors import InputError, PravilaError
-from rules_engine.models import Manager, Task, TaskState
-from rules_engine.services import tasks
+from rules_engine.models import Manager, Task, TaskKind, TaskState
+from rules_engine.services import call_sheets, tasks
+from rules_engine.services.call_sheets import CallsOfDay
 from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.refusal_reasons import refusal_reasons
 from rules_engine.services.tasks import Group, TaskLine
 
 SHOWN = 7
 SOON = timedelta(minutes=15)
+REACHED = ("order", "not_now", "do_not_call")
+"""What may come of a call without saying anything more."""
 
 GROUPS = {
     Group.OVERDUE: lazy_gettext("Overdue"),
@@ -82,19 +86,22 @@ def add() -> ResponseReturnValue:
 
 @blueprint.post("/<int:task_id>/complete")
 def complete(task_id: int) -> ResponseReturnValue:
-    """Finish a line with its outcome."""
+    """Finish a line with its outcome. A button may say the rest too: `thinks@2026-11-30T10:00`, `refused@expensive`."""
     whose, task = _task(task_id)
-    outcome: Any = request.form.get("outcome", "")
-    if outcome not in OUTCOMES:
+    pressed, _at, detail = request.form.get("outcome", "").partition("@")
+    outcome: Any = pressed
+    if outcome not in OUTCOMES and outcome:
         abort(400)
     try:
+        if not outcome:
+            raise InputError(path="outcome", ru="выберите итог", en="choose the outcome")
         following = tasks.complete(
             db_session(),
             task,
             outcome=outcome,
             note=request.form.get("note", "").strip()[:4000],
-            next_at=read_instant("next_at"),
-            reason=request.form.get("reason") or None,
+            next_at=read_instant("next_at", detail if outcome == "thinks" else ""),
+            reason=(detail if outcome == "refused" else "") or request.form.get("reason") or None,
             actor=actor(),
             now=request_now(),
         )
@@ -121,9 +128,12 @@ def postpone(task_id: int) -> ResponseReturnValue:
     return _done(whose, _("Postponed until %(when)s.", when=moment(until)))
 
 
-def read_instant(name: str) -> datetime | None:
-    """Return what a date and time field of the form says, in the business zone. Raises InputError."""
-    text = request.form.get(name, "").strip()
+def read_instant(name: str, instead: str = "") -> datetime | None:
+    """Return what a date and time field of the form says, in the business zone; `instead` goes before it.
+
+    Raises InputError.
+    """
+    text = instead or request.form.get(name, "").strip()
     if not text:
         return None
     try:
@@ -178,18 +188,34 @@ def _open_ids(whose: ManagerRef) -> Sequence[int]:
 
 def _page(whose: ManagerRef, refused: Refused | None = None) -> str:
     session, now = db_session(), request_now()
-    day = arrange(tasks.open_tasks(session, whose.id, now))
-    visible = [line for line in (day.now, *(line for _name, found in day.groups for line in found)) if line]
+    lines = tasks.open_tasks(session, whose.id, now)
+    arranged = arrange(lines)
+    visible = [line for line in (arranged.now, *(line for _name, found in arranged.groups for line in found)) if line]
     looked_at: Forecasts = forecasts(session, [line.request_id for line in visible if line.request_id], now)
+    calls = [line for line in lines if line.kind is TaskKind.CALLBACK]
+    reason_names = {code: words[language()] for code, words in refusal_reasons(session).items()}
+    sheets = call_sheets.call_sheets(session, [line.callback_id for line in calls if line.callback_id], now)
     return render_template(
-        "my.html",
-        day=day,
+        "my/index.html",
+        day=arranged,
+        calls=CallsOfDay(
+            call_sheets.done_today(session, now, [whose.id]).get(whose.id, 0),
+            sum(line.group is not Group.LATER for line in calls),
+        ),
+        hold=hold_words(
+            call_sheets.hold_of(session, whose.id, now), sum(line.group is Group.OVERDUE for line in calls)
+        ),
+        sheets=sheets,
+        there=lambda sheet: there_words(sheet.there, whose.calendar, now),
+        laters=laters(whose.calendar, now) if calls else [],
+        reached=REACHED,
         whose=whose,
         is_own=whose.id == viewer().manager_id,
         forecasts=looked_at,
         working=_working(whose, now),
         due=lambda line: _due(line, whose, now),
-        reasons=[(code, words[language()]) for code, words in refusal_reasons(session).items()],
+        reasons=list(reason_names.items()),
+        reason_names=reason_names,
         outcomes=OUTCOMES,
         refused=refused or Refused(""),
         now=now,
@@ -215,7 +241,10 @@ def _due(line: TaskLine, whose: ManagerRef, now: datetime) -> tuple[str, str]:
     if line.due_at < now:
         late = whose.calendar.elapsed_minutes(line.due_at, now)
         return "late", _("late by %(time)s", time=minutes(late)) if late else _("due now")
-    if line.group is Group.TODAY:
+    is_today = local(line.due_at).date() == local(now).date()
+    if line.callback_id is not None and not is_today:
+        return "", _("by %(day)s", day=day(line.due_at, "d MMM"))
+    if is_today:
         return "soon" if line.due_at - now <= SOON else "", _("until %(time)s", time=clock_time(line.due_at))
     return "", moment(line.due_at)
 

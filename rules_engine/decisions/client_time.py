@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -121,7 +121,7 @@ def client_zone(places: Iterable[str | None], phones: Iterable[str] = ()) -> Zon
     return None
 
 
-def time_at(zone: ZoneInfo, now: datetime) -> ClientTime:
+def time_at(zone: tzinfo, now: datetime) -> ClientTime:
     """Return the client's clock, and when his hours for calls begin if they have not."""
     local = now.astimezone(zone)
     if local.weekday() < _SATURDAY and OPENS <= local.time() < CLOSES:

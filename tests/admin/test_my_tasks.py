@@ -9,15 +9,31 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.models import Contact, Manager, Request, RequestStatus, Task, TaskState
+from rules_engine.models import (
+    Callback,
+    CallbackState,
+    Client,
+    Contact,
+    Manager,
+    OverdueState,
+    Request,
+    RequestStatus,
+    Task,
+    TaskKind,
+    TaskState,
+)
 from rules_engine.services import assignment, settings_store
 from tests.admin.conftest import Browser, StandingClock
+from tests.calls import make_callback, make_occasion, make_overdue_action
 from tests.factories import (
     MONDAY,
     Cast,
+    at,
     condition,
     escalation_rules,
     make_client,
+    make_contact,
+    make_payment,
     make_request,
     make_version,
     rule,
@@ -260,3 +276,251 @@ class TestWhose:
 
         assert galina.get("/my/?manager=nobody").status_code == 404
         assert galina.get("/my/").status_code == 404
+
+
+def hand_out(sessions: Sessions, manager: Manager, number: int = 1, **values: object) -> list[int]:
+    """Put calls to different clients into a manager's list; return the ids of their tasks."""
+    ids = []
+    with db.transaction(sessions) as session:
+        make_occasion(session)
+        for place in range(number):
+            client = make_client(session, f"Фирма {place}", owner=manager, phone=f"+7495100{place:04d}")
+            call = make_callback(session, client, manager, **values)
+            ids.append(session.scalars(select(Task.id).where(Task.callback_id == call.id)).one())
+    return ids
+
+
+def call_of(sessions: Sessions, task_id: int) -> Callback:
+    with sessions() as session:
+        return session.get_one(Callback, session.get_one(Task, task_id).callback_id)
+
+
+class TestCallsAreShown:
+    def test_a_call_says_why_what_he_buys_what_was_said_and_how_to_begin(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+        with db.transaction(sessions) as session:
+            client = session.get_one(Client, call_of(sessions, task_id).client_id)
+            client.region = "Новосибирская область"
+            for day in ("2026-04-01", "2026-05-31", "2026-07-30"):
+                make_payment(session, client, at(f"{day} 12:00"), 4_000_000, service="хостинг")
+            make_contact(
+                session,
+                client=client,
+                at=at("2026-09-01 12:00"),
+                outcome="refused",
+                reason="postponed",
+                note="в октябре",
+            )
+
+        (card,) = cards(logged_in("anna").get("/my/").text)
+
+        for words in (
+            "плановый звонок", "скоро понадобится", "обычно платит 40\xa0000\xa0₽ раз в 60 дней", "хостинг",
+            "Прошло 57 дней", "Прошлый раз, 1 сент.:", "отказ, отложили, «в октябре»", "У клиента 15:20",
+            "«Подходит срок продления, всё ли устраивает?»", "до 18:00",
+        ):  # fmt: skip
+            assert words in re.sub(r"[ \n]+", " ", card), words
+        assert f'href="tel:+74951000000" data-opens="talk-{task_id}"' in card
+
+    def test_outside_the_client_s_hours_it_says_when_to_call(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions, business_clock: StandingClock
+    ) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+        with db.transaction(sessions) as session:
+            session.get_one(Client, call_of(sessions, task_id).client_id).region = "Приморский край"
+
+        (card,) = cards(logged_in("anna").get("/my/").text)
+
+        # 18:20 in Vladivostok; both are at work again at nine in Moscow, which is four in the afternoon there.
+        assert "У клиента 18:20, звонить: завтра\xa009:00" in card
+        assert "btn primary" not in card
+
+    def test_the_day_s_progress_is_shown(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+        anna = logged_in("anna")
+        assert "Звонки сегодня" not in anna.get("/my/").text
+        hand_out(sessions, cast.anna, 2)
+        hand_out(sessions, cast.anna, 1, attempts=1, due_at=at("2026-10-06 18:00"))
+        with db.transaction(sessions) as session:
+            for _ in range(4):
+                make_callback(
+                    session,
+                    make_client(session),
+                    cast.anna,
+                    state=CallbackState.DONE,
+                    done_at=MONDAY - timedelta(hours=1),
+                )
+
+        page = anna.get("/my/").text
+
+        assert re.search(r"Звонки сегодня:</span> <b>4 из 6|Звонки сегодня: <b>4 из 6", page)
+        assert "ещё 2 — и новая порция" in page
+
+    def test_a_hold_is_told_first_with_what_lifts_it(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+        hand_out(sessions, cast.anna, 5, due_at=at("2026-10-02 18:00"))
+        with db.transaction(sessions) as session:
+            row_id = make_overdue_action(session, cast.anna).id
+        anna = logged_in("anna")
+        assert "решение за ним: Просрочено звонков: 5." in anna.get("/my/").text
+
+        with db.transaction(sessions) as session:
+            row = session.get(type(make_overdue_action(session, cast.boris)), row_id)
+            row.state, row.ends_at = OverdueState.CONFIRMED, at("2026-10-06 18:00")
+
+        page = anna.get("/my/").text
+        assert "Новые заявки приостановлены, самое позднее до завтра\xa018:00." in page
+        assert "как только просроченных звонков станет меньше 3; сейчас: 5." in page
+
+    def test_more_calls_cost_no_more_queries(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions, count_queries: Callable[[], int]
+    ) -> None:
+        give(sessions, cast.anna)
+        hand_out(sessions, cast.anna, 2)
+        anna = logged_in("anna")
+        anna.get("/my/")
+        count_queries()
+        anna.get("/my/")
+        few = count_queries()
+        hand_out(sessions, cast.anna, 12)
+        anna.get("/my/")
+        count_queries()
+
+        anna.get("/my/")
+
+        assert count_queries() <= few
+
+
+class TestCallsAreMade:
+    @pytest.mark.parametrize(
+        ("pressed", "outcome"),
+        [
+            ("order", "order"),
+            ("not_now", "not_now"),
+            ("do_not_call", "do_not_call"),
+            ("refused@expensive", "refused"),
+            ("thinks@2026-10-12T09:00", "thinks"),
+            ("wrong_number", "wrong_number"),
+        ],
+    )
+    def test_an_outcome_is_one_button(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions, pressed: str, outcome: str
+    ) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+        anna = logged_in("anna")
+        if "@2026" not in pressed and pressed != "wrong_number":
+            assert f'value="{pressed}"' in anna.get("/my/").text
+
+        answer = anna.post(f"/my/{task_id}/complete", {"outcome": pressed, "note": "поговорили"})
+
+        assert answer.location == "/my/"
+        call = call_of(sessions, task_id)
+        assert (call.state, call.outcome) == (CallbackState.DONE, outcome)
+        assert cards(anna.get("/my/").text) == []
+        with sessions() as session:
+            contact = session.scalars(select(Contact)).one()
+            assert (contact.outcome, contact.note) == (outcome, "поговорили")
+            assert contact.reason == ("expensive" if outcome == "refused" else None)
+            assert (contact.asked_to_call_at == at("2026-10-12 09:00")) == (outcome == "thinks")
+
+    def test_the_days_offered_to_who_thinks_are_working_days(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        hand_out(sessions, cast.anna)
+
+        page = logged_in("anna").get("/my/").text
+
+        assert re.findall(r'value="thinks@([^"]+)">([^<]+)<', page) == [
+            ("2026-10-06T09:00", "Завтра"), ("2026-10-12T09:00", "Через неделю"), ("2026-11-04T09:00", "Через месяц"),
+        ]  # fmt: skip
+
+    def test_who_was_not_reached_stays_on_the_list_for_the_next_attempt(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+        anna = logged_in("anna")
+
+        anna.post(f"/my/{task_id}/complete", {"outcome": "not_reached"})
+
+        call = call_of(sessions, task_id)
+        assert (call.state, call.attempts) == (CallbackState.OPEN, 1)
+        (card,) = cards(anna.get("/my/").text)
+        assert "попытка 2" in card
+
+    @pytest.mark.parametrize(
+        ("form", "words", "kept"),
+        [
+            ({"outcome": "thinks", "note": "ждёт"}, "До какого дня думает клиент", 'value="ждёт"'),
+            ({"outcome": "refused", "note": "нет"}, "ричина отказа", 'value="нет"'),
+            ({"outcome": "", "note": "Enter"}, "Выберите итог", 'value="Enter"'),
+            ({"outcome": "thinks@вчера"}, "не дата", ""),
+            ({"outcome": "refused@чепуха"}, "нет такой причины", ""),
+        ],
+    )
+    def test_what_is_missing_is_said_in_the_panel_and_nothing_typed_is_lost(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions, form: dict[str, object], words: str, kept: str
+    ) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+
+        answer = logged_in("anna").post(f"/my/{task_id}/complete", form)
+
+        assert answer.status_code == 422
+        assert words.lower() in answer.text.lower()
+        assert kept in answer.text
+        assert f'id="talk-{task_id}" open' in answer.text
+        assert call_of(sessions, task_id).state is CallbackState.OPEN
+
+    def test_an_outcome_that_does_not_exist_is_refused(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+
+        assert logged_in("anna").post(f"/my/{task_id}/complete", {"outcome": "sold@everything"}).status_code == 400
+
+    def test_putting_a_call_off_needs_a_reason_beside_its_field(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+        anna, address = logged_in("anna"), f"/my/{task_id}/postpone"
+
+        refused = anna.post(address, {"until": "2026-10-07T10:00", "why": ""})
+        assert refused.status_code == 422
+        assert f'id="more-{task_id}" open' in refused.text
+        assert f'id="d-why-{task_id}">Нужна причина' in refused.text
+
+        anna.post(address, {"until": "2026-10-07T10:00", "why": "в отпуске"})
+        call = call_of(sessions, task_id)
+        assert (call.times_postponed, call.due_at) == (1, at("2026-10-07 10:00"))
+        assert "Перенесён 1 раз." in anna.get("/my/").text
+
+    def test_another_manager_s_call_cannot_be_found(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+        boris = logged_in("boris")
+
+        assert boris.post(f"/my/{task_id}/complete", {"outcome": "order"}).status_code == 404
+        assert boris.post(f"/my/{task_id}/postpone", {"until": "2026-10-07T10:00", "why": "x"}).status_code == 404
+        assert call_of(sessions, task_id).state is CallbackState.OPEN
+
+    def test_a_head_finishes_a_call_for_its_manager_and_stays_on_his_list(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+
+        answer = logged_in("galina").post(f"/my/{task_id}/complete", {"outcome": "order", "manager": "anna"})
+
+        assert answer.location == "/my/?manager=anna"
+        with sessions() as session:
+            assert session.scalars(select(Contact)).one().manager_id == cast.anna.id
+
+    def test_a_second_click_on_an_outcome_records_one_contact(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        (task_id,) = hand_out(sessions, cast.anna)
+        anna = logged_in("anna")
+        anna.post(f"/my/{task_id}/complete", {"outcome": "order"})
+
+        again = anna.post(f"/my/{task_id}/complete", {"outcome": "refused@rival"})
+
+        assert again.status_code == 422
+        assert "уже закрыт" in again.text
+        with sessions() as session:
+            assert [one.outcome for one in session.scalars(select(Contact))] == ["order"]
+            assert session.scalars(select(Task).where(Task.kind == TaskKind.CALLBACK)).one().state is TaskState.DONE
