@@ -209,7 +209,7 @@ def _tell_that_holds_were_ignored(session: Session, picture: Reference, chosen: 
             "ru": "Новые заявки приостановлены у всех, кто мог взять заявку, поэтому она передана по общему правилу.",
             "en": "New requests of everybody who could take the request are on hold, so it was assigned as usual.",
         },
-        link="/proposals/",
+        link="/overdue/",
         key=f"holds-ignored:{chosen.team_id}:{picture.day_of(now).isoformat()}",
         now=now,
     )

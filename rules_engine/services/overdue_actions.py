@@ -33,7 +33,7 @@ from rules_engine.services.people import find_manager
 from rules_engine.services.reference import HoldRef, ManagerRef, reference, reference_changed
 from rules_engine.services.writing import add_row
 
-LINK: Final = "/proposals/"
+LINK: Final = "/overdue/"
 TITLES: Final[Mapping[OverdueKind, Mapping[str, str]]] = {
     OverdueKind.HOLD: {
         "ru": "предлагается приостановить менеджеру новые заявки",
