@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from rq.job import Job
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import clock, db
 from rules_engine.errors import PolicyViolation
-from rules_engine.services import agenda, audit, upkeep
+from rules_engine.services import agenda, audit, money_facts, upkeep
 from rules_engine.services.senders import make_senders
 from rules_engine.settings import Settings
 
@@ -77,9 +78,23 @@ def seal_audit() -> int:
 
 
 def tidy() -> int:
-    """Delete what is no longer kept; return how many rows."""
-    with open_sessions(Settings.from_env()) as sessions, db.transaction(sessions) as session:
-        return upkeep.prune(session, clock.now())
+    """Delete what is no longer kept, and once a day reckon usual intervals anew; return how many rows went."""
+    settings, now = Settings.from_env(), clock.now()
+    with open_sessions(settings) as sessions, db.transaction(sessions) as session:
+        deleted = upkeep.prune(session, now)
+    _refresh_norms(settings, now)
+    return deleted
+
+
+def _refresh_norms(settings: Settings, now: datetime) -> None:
+    """Reckon the norms of intervals, unless it was done today or a replay holds the clock."""
+    with open_sessions(settings, reading=True) as reading, reading() as session:
+        if agenda.unfinished_replay(session) is not None or not money_facts.norms_are_old(session, now):
+            return
+        # All payments are read: on SQLite no writer must wait for that.
+        norms = money_facts.reckon_norms(session, now)
+    with open_sessions(settings) as sessions, db.transaction(sessions) as session:
+        money_facts.keep_norms(session, norms, now)
 
 
 JOBS: Mapping[str, Callable[[], int]] = {"run_due": run_due, "seal_audit": seal_audit, "tidy": tidy}

@@ -15,6 +15,7 @@ from rules_engine.language.values import Canonical
 from rules_engine.models import Client, Payment, UtcDateTime
 from rules_engine.services import settings_store
 from rules_engine.services.reading import rows
+from rules_engine.services.reference import reference
 
 _NORMS: Final = "usual_intervals"
 _BATCH: Final = 10_000
@@ -99,27 +100,51 @@ def counts_vat(session: Session) -> bool:
 
 def stored_norms(session: Session) -> Norms:
     """Return the usual intervals of services, segments and all clients as they were last reckoned."""
-    stored = settings_store.all_rows(session).get(_NORMS)
-    if stored is None:
-        return Norms()
-    document: dict[str, Any] = json.loads(stored)
-    return Norms(document["by_service"], document["by_segment"], document["of_all"])
+    document = _stored(session)
+    return Norms(document["by_service"], document["by_segment"], document["of_all"]) if document else Norms()
 
 
 def refresh_norms(session: Session, now: datetime) -> Norms:
     """Reckon the usual intervals of services, segments and all clients from every payment up to `now`; keep them.
 
-    Reads all payments: after an import of history and once a day, never for a decision.
+    Reads all payments: after an import and once a day, never for a decision.
     """
+    norms = reckon_norms(session, now)
+    keep_norms(session, norms, now)
+    return norms
+
+
+def reckon_norms(session: Session, now: datetime) -> Norms:
+    """Return what `refresh_norms` keeps; a session that only reads is enough."""
     of_all = (
         (head.segment, list(paid)) for head, paid in _grouped(session, _OF_ALL, {"now": now}, counts_vat(session))
     )
-    norms = norms_of(of_all)
-    document = {"by_service": norms.by_service, "by_segment": norms.by_segment, "of_all": norms.of_all}
-    text = json.dumps(document, ensure_ascii=False, sort_keys=True)
-    if settings_store.all_rows(session).get(_NORMS) != text:
-        settings_store.put(session, _NORMS, text)
-    return norms
+    return norms_of(of_all)
+
+
+def keep_norms(session: Session, norms: Norms, now: datetime) -> None:
+    """Keep norms that were reckoned at `now`."""
+    document = {
+        "on": f"{reference(session).day_of(now)}",
+        "by_service": norms.by_service,
+        "by_segment": norms.by_segment,
+        "of_all": norms.of_all,
+    }
+    settings_store.put(session, _NORMS, json.dumps(document, ensure_ascii=False, sort_keys=True))
+
+
+def norms_are_old(session: Session, now: datetime) -> bool:
+    """Return whether the norms were last reckoned on another day than that of `now`, or never."""
+    document = _stored(session)
+    return document is None or document["on"] != f"{reference(session).day_of(now)}"
+
+
+def _stored(session: Session) -> dict[str, Any] | None:
+    stored = settings_store.all_rows(session).get(_NORMS)
+    if stored is None:
+        return None
+    document: dict[str, Any] = json.loads(stored)
+    return document
 
 
 def _first_of_groups(session: Session, groups: Collection[int], now: datetime) -> Mapping[int | None, datetime]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.services import settings_store
 from rules_engine.services.facts import request_facts
-from rules_engine.services.money_facts import client_money, old_and_new, refresh_norms, stored_norms
+from rules_engine.services.money_facts import client_money, norms_are_old, old_and_new, refresh_norms, stored_norms
 from tests.factories import (
     MONDAY,
     make_cast,
@@ -67,12 +67,15 @@ class TestClients:
         make_payment(session, newcomer, MONDAY - timedelta(days=45), service="vps")
 
         before = client_money(session, [newcomer.id], MONDAY)[newcomer.id]
+        assert norms_are_old(session, MONDAY)
         refresh_norms(session, MONDAY)
         after = client_money(session, [newcomer.id], MONDAY)[newcomer.id]
 
         assert before.usual_interval_days is None
         assert (after.usual_interval_days, after.has_own_interval) == (30, False)
         assert stored_norms(session).by_segment == {"active": 30}
+        assert not norms_are_old(session, MONDAY + timedelta(hours=3))
+        assert norms_are_old(session, MONDAY + timedelta(days=1))
 
 
 def test_a_request_sees_an_old_client_only_if_he_paid_before_it(session: Session) -> None:
