@@ -2,12 +2,19 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.tied import tied
 
 
 def free_port() -> int:
@@ -33,26 +40,44 @@ def throw_away(programs: Path, *, safe: bool = False) -> Iterator[str]:
     `safe`: it waits for the disk at each commit, as it would in earnest.
     """
     # The server refuses to run as root; then everything is done as the user that Debian makes for it.
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    user = "postgres" if os.geteuid() == 0 else None
+    as_user: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
     home = Path(tempfile.mkdtemp(prefix="pravila-pg-", dir="/tmp"))
 
-    def run(program: str, *words: str) -> None:
-        command = [*as_user, str(programs / program), "-D", str(home / "data"), *words]
-        subprocess.run(command, check=True, cwd=home, stdout=subprocess.DEVNULL)
+    def command(program: str, *words: str) -> list[str]:
+        return [str(programs / program), "-D", str(home / "data"), *words]
 
     try:
         home.chmod(0o755)
-        if as_user:
-            shutil.chown(home, "postgres", "postgres")
+        if user:
+            shutil.chown(home, user, user)
         port = free_port()
-        run("initdb", "-U", "pravila", "-A", "trust", "-E", "UTF8", "-N", "--locale=C.UTF-8")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {home} -c max_connections=200"
+        words = ("-U", "pravila", "-A", "trust", "-E", "UTF8", "-N", "--locale=C.UTF-8")
+        subprocess.run(command("initdb", *words), check=True, cwd=home, stdout=subprocess.DEVNULL, **as_user)
+        options = ["-p", str(port), "-k", str(home), "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
         if not safe:
-            options += " -c fsync=off"
-        run("pg_ctl", "-w", "-l", str(home / "log"), "-o", options, "start")
+            options += ["-c", "fsync=off"]
+        with (home / "log").open("wb") as log:
+            # QUIT is its immediate shutdown.
+            whole = tied(command("postgres", *options), by="QUIT")
+            server = subprocess.Popen(whole, cwd=home, stdout=log, stderr=log, **as_user)
         try:
+            _wait_until_ready(server, port, home / "log")
             yield f"postgresql+psycopg://pravila@127.0.0.1:{port}"
         finally:
-            run("pg_ctl", "-m", "immediate", "-w", "stop")
+            server.send_signal(signal.SIGQUIT)
+            server.wait(30)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            psycopg.connect(host="127.0.0.1", port=port, user="pravila", dbname="postgres", connect_timeout=5).close()
+            return
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from None
+        time.sleep(0.05)

@@ -3,6 +3,8 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from tests import cluster
 
 MUST_NOT_SKIP = os.environ.get("CI") == "true"
 """CI installs everything, so there a missing program is a failure and not a reason to skip."""
+
+
+_copies = count(1)
 
 
 def skip_or_fail(reason: str) -> None:
@@ -103,11 +108,18 @@ def postgres_template(postgres_server: str) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str, postgres_template: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    name = f"t{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**12}"
-    _admin(postgres_server, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    yield f"{postgres_server}/{name}"
-    _admin(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    with postgres_copy(postgres_server, postgres_template) as url:
+        yield url
+
+
+@contextmanager
+def postgres_copy(server: str, template: str) -> Iterator[str]:
+    """Yield the URL of a copy of a database, which is deleted at the end."""
+    name = f"t{os.getpid()}_{next(_copies)}"
+    _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield f"{server}/{name}"
+    _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _admin(server: str, statement: str) -> None:

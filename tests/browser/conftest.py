@@ -9,7 +9,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from flask import Flask
 from sqlalchemy.orm import Session, sessionmaker
 from waitress import create_server
 
-from admin.app import create_app
 from hatch_build import compile_catalogues
 from rules_engine import clock, db
 from rules_engine.settings import Settings
 from tests.conftest import skip_or_fail
 from tests.factories import PASSWORD
+from tests.web import app_of
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
@@ -85,22 +85,22 @@ def site(settings: Settings, sqlite_url: str) -> Iterator[Site]:
     business_clock = BusinessClock()
     # Handed over open, so that nobody can take the port in between.
     listener = socket.create_server(("127.0.0.1", 0))
-    app = create_app(replace(settings, database_url=sqlite_url), now=business_clock)
-    server = create_server(app, sockets=[listener], threads=4)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    shell = app.extensions["pravila"]
-    yield Site(
-        f"http://127.0.0.1:{listener.getsockname()[1]}",
-        app,
-        business_clock,
-        db.make_sessions(shell.engine, shell.settings),
-    )
-    server.close()
-    thread.join(timeout=10)
-    server.task_dispatcher.shutdown()
-    listener.close()
-    shell.engine.dispose()
+    with app_of(settings, sqlite_url, business_clock) as app:
+        app.testing = False  # a view that fails answers with its page, as it would in earnest
+        server = create_server(app, sockets=[listener], threads=4)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        shell = app.extensions["pravila"]
+        yield Site(
+            f"http://127.0.0.1:{listener.getsockname()[1]}",
+            app,
+            business_clock,
+            db.make_sessions(shell.engine, shell.settings),
+        )
+        server.close()
+        thread.join(timeout=10)
+        server.task_dispatcher.shutdown()
+        listener.close()
 
 
 @dataclass
@@ -135,6 +135,13 @@ class Person:
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{self.page.url} scrolls sideways by {wide} px"
         assert self.trouble == [], f"{self.page.url}: {self.trouble}"
+
+    def look_at_both_widths(self, name: str) -> None:
+        """Check the page that is shown as a wide one and as a phone's, and keep a picture of each."""
+        for size in (PHONE, WIDE):
+            self.page.set_viewport_size(size)
+            self.look()
+            self.shot(f"{name}-{size['width']}")
 
     def shot(self, name: str) -> None:
         """Keep a picture of the page beside the tests, for a person to look at; it is not committed."""

@@ -152,13 +152,12 @@ def busiest(site: Site) -> str:
     return max(set(logins), key=logins.count)
 
 
-@pytest.mark.parametrize("width", SIZES)
 @pytest.mark.parametrize("lang", LANGUAGES)
 class TestEveryPageFits:
     """No page scrolls sideways, complains in the console or fetches anything from outside."""
 
-    def test_of_a_head(self, site: Site, company: Company, person: Seat, width: dict[str, int], lang: str) -> None:
-        svetlana = person(width)
+    def test_of_a_head(self, site: Site, company: Company, person: Seat, lang: str) -> None:
+        svetlana = person(WIDE)
         svetlana.log_in("svetlana", lang)
         request_id = company.requests["A-1009"]
         with site.sessions() as session:
@@ -177,36 +176,31 @@ class TestEveryPageFits:
             "messages": "/messages/",
         }.items():
             svetlana.open(path)
-            svetlana.shot(f"head-{name}-{lang}-{width['width']}")
+            svetlana.look_at_both_widths(f"head-{name}-{lang}")
 
-    def test_of_a_manager(self, site: Site, company: Company, person: Seat, width: dict[str, int], lang: str) -> None:
+    def test_of_a_manager(self, site: Site, company: Company, person: Seat, lang: str) -> None:
         login = busiest(site)
-        manager = person(width)
+        manager = person(WIDE)
         manager.log_in(login, lang)
-        manager.shot(f"my-{lang}-{width['width']}")
+        manager.look_at_both_widths(f"my-{lang}")
         manager.page.locator("details.fold > summary", has_text="Ещё…" if lang == "ru" else "More…").first.click()
-        manager.look()
-        manager.shot(f"my-more-{lang}-{width['width']}")
+        manager.look_at_both_widths(f"my-more-{lang}")
         for name, path in {"requests": "/requests/", "clients": "/clients/", "messages": "/messages/"}.items():
             manager.open(path)
-            manager.shot(f"manager-{name}-{lang}-{width['width']}")
+            manager.look_at_both_widths(f"manager-{name}-{lang}")
         manager.open("/my/")
         manager.page.locator("a", has_text="Почему мне?" if lang == "ru" else "Why me?").first.click()
-        manager.look()
-        manager.shot(f"manager-why-{lang}-{width['width']}")
+        manager.look_at_both_widths(f"manager-why-{lang}")
 
-    def test_of_an_administrator(
-        self, site: Site, company: Company, person: Seat, width: dict[str, int], lang: str
-    ) -> None:
+    def test_of_an_administrator(self, site: Site, company: Company, person: Seat, lang: str) -> None:
         with db.transaction(site.sessions) as session:
             item = session.scalars(select(WorkItem).where(WorkItem.wake_at.is_not(None))).first()
             item.quarantined_at, item.attempts, item.last_error = TUESDAY, 5, "Traceback\nValueError: poison"
-        denis = person(width)
+        denis = person(WIDE)
         denis.page.goto(site.url + "/login")
-        denis.look()
-        denis.shot(f"login-{lang}-{width['width']}")
+        denis.look_at_both_widths(f"login-{lang}")
         denis.log_in("denis", lang)
-        denis.shot(f"health-{lang}-{width['width']}")
+        denis.look_at_both_widths(f"health-{lang}")
         with site.sessions() as session:
             user_id = session.scalars(select(User.id).where(User.login == "anna")).one()
             message_id = session.scalars(select(OutboxMessage.id)).first()
@@ -228,7 +222,7 @@ class TestEveryPageFits:
             "password": "/password",
         }.items():
             denis.open(path)
-            denis.shot(f"admin-{name}-{lang}-{width['width']}")
+            denis.look_at_both_widths(f"admin-{name}-{lang}")
 
 
 class TestTheMainPath:

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from rules_engine.models import AuditEntry
 from rules_engine.services import audit
+from tests.tied import tied
 
 
 def pravila(home: Path, *words: str, url: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PRAVILA_")}
     return subprocess.run(
-        [sys.executable, "-m", "rules_engine.cli", *words],
+        tied([sys.executable, "-m", "rules_engine.cli", *words]),
         env={**clean, "PRAVILA_HOME": str(home), "PRAVILA_DATABASE_URL": url, **environment},
         capture_output=True,
         text=True,

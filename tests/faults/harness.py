@@ -22,8 +22,6 @@ from tests.faults.sender import Sender
 from tests.faults.verdict import Verdict, judge
 from tests.workers.waiting import wait_until
 
-WORKERS = 3
-CLOCKS = 2
 CLOCK = ("-m", "workers.schedule")
 WEB = ("-m", "wsgi")
 
@@ -32,6 +30,8 @@ WEB = ("-m", "wsgi")
 class Plan:
     requests: int = 200
     per_second: float = 15.0
+    workers: int = 3
+    clocks: int = 2
     kill_every: float = 0.5
     least_kills: int = 8
     flushes: int = 2
@@ -72,11 +72,11 @@ def run(home: Path, database_url: str, plan: Plan, worker: Sequence[str] = WORKE
             _, secret = tokens.create(session, "faults", ["requests:write"], now=datetime.now(UTC))
         there.start_redis()
         there.start_web()
-        for number in range(CLOCKS):
+        for number in range(plan.clocks):
             there.start(f"clock-{number}", CLOCK)
-        for number in range(WORKERS):
+        for number in range(plan.workers):
             there.start(f"worker-{number}", worker)
-        wait_until(lambda: there.log.read_text().count("_started") == CLOCKS + WORKERS, 120)
+        wait_until(lambda: there.log.read_text().count("_started") == plan.clocks + plan.workers, 120)
         sender = Sender(there.settings.port, secret, plan.requests, plan.per_second, Random(plan.seed))
         over = threading.Event()
         sending = threading.Thread(target=sender.run, args=(over.is_set,))
@@ -120,12 +120,13 @@ def _faults(
             flushes += 1
         dice = random.random()
         if dice < 0.05:
-            name, command = f"clock-{random.randrange(CLOCKS)}", CLOCK
+            name, command = f"clock-{random.randrange(plan.clocks)}", CLOCK
         elif dice < 0.08:
             name, command = "web", WEB
         else:
             # In the middle of its work, which is when it hurts; the naive worker is always at it, in its own process.
-            busy = _busy_worker(there) if tuple(worker) == WORKER else f"worker-{random.randrange(WORKERS)}"
+            at_work = tuple(worker) != WORKER
+            busy = f"worker-{random.randrange(plan.workers)}" if at_work else _busy_worker(there, plan.workers)
             if busy is None:
                 continue
             time.sleep(random.uniform(0, 0.01))
@@ -139,11 +140,11 @@ def _faults(
     return kills, flushes
 
 
-def _busy_worker(there: Installation) -> str | None:
+def _busy_worker(there: Installation, workers: int) -> str | None:
     """Return a worker that is at a job, if there is one within a second."""
     deadline = time.monotonic() + 1
     while time.monotonic() < deadline:
-        for number in range(WORKERS):
+        for number in range(workers):
             if there.jobs(f"worker-{number}"):
                 return f"worker-{number}"
         time.sleep(0.001)

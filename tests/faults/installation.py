@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.settings import Settings
+from tests.tied import tied
 from tests.workers.waiting import wait_until
 from workers import redis_server
 
@@ -43,7 +44,7 @@ class Installation:
         """Start a part of Python; `environment` holds for this one process."""
         with self.log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, *command],
+                tied([sys.executable, *command]),
                 env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -62,6 +63,9 @@ class Installation:
         wait_until(self.web_answers, 60)
 
     def web_answers(self) -> bool:
+        """Return whether the pages can be reached; raise when their process has ended."""
+        if self.processes["web"].poll() is not None:
+            raise AssertionError(f"the pages have ended: {self.log.read_text()[-2000:]}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.settings.port), timeout=1):
             return True
         return False

@@ -26,6 +26,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rules_engine.cli import main
+from tests.tied import tied
 
 LOG = Path(__file__).parents[3] / "shared" / "data" / "receipt" / "requests.csv.gz"
 pytestmark = [
@@ -38,6 +39,7 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MONTHS = [f"{year}-{month:02}" for year in (2010, 2011, 2012) for month in range(1, 13)][9:26]
 SINCE_2010 = "2010-01-01T00:00:00Z"
 SPAN = ("--from", "2010-10-01T00:00:00Z", "--to", "2012-03-01T00:00:00Z")
+HALF = ("--from", "2010-10-01T00:00:00Z", "--to", "2011-05-01T00:00:00Z")
 COLUMNS = ("--source", "receipt", "--map", "external_id=case_id", "--map", "received_at=first_event_utc")
 LOGINS = [f"m{n:02}" for n in range(1, 21)]
 AWAY, AWAY_FROM, AWAY_TO = "m03", date(2011, 3, 7), date(2011, 3, 27)
@@ -79,10 +81,10 @@ class Installation:
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
-    def replayed(self, *, crash_at: str = "") -> subprocess.CompletedProcess[str]:
+    def replayed(self, *span: str, crash_at: str = "") -> subprocess.CompletedProcess[str]:
         """Run the replay in a process of its own, which dies by itself at `crash_at`."""
         return subprocess.run(
-            [sys.executable, "-m", "rules_engine.cli", "replay", *SPAN, "--json"],
+            tied([sys.executable, "-m", "rules_engine.cli", "replay", *(span or SPAN), "--json"]),
             env={**os.environ, **self.environment, "PRAVILA_CRASH_AT": crash_at},
             capture_output=True,
             text=True,
@@ -157,11 +159,11 @@ def runs(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(plain.replayed)
         second = pool.submit(disturbed.replayed)
-        third = pool.submit(killed.replayed, crash_at="replay.before_commit:4")
+        third = pool.submit(killed.replayed, *HALF, crash_at="replay.before_commit:2")
         ended = [one.result() for one in (first, second, third)]
     assert ended[0].returncode == 0, ended[0].stderr
     assert ended[1].returncode == 0, ended[1].stderr
-    rest = killed.replayed()
+    rest = killed.replayed(*HALF)
     assert rest.returncode == 0, rest.stderr
     yield Runs(plain, json.loads(ended[0].stdout), disturbed, killed, ended[2].returncode, json.loads(rest.stdout))
     shutil.rmtree(folder)

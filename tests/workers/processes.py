@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from rules_engine.settings import Settings
+from tests.tied import tied
 
 
 def environment(settings: Settings, database_url: str, **more: str) -> dict[str, str]:
@@ -13,10 +14,13 @@ def environment(settings: Settings, database_url: str, **more: str) -> dict[str,
     return {**clean, "PRAVILA_HOME": str(settings.home), "PRAVILA_DATABASE_URL": database_url, **more}
 
 
-def burst(settings: Settings, database_url: str, code: int = 0) -> str:
-    """Let a real worker do what waits in the queue, and return its log; it must end with `code`."""
+def burst(settings: Settings, database_url: str, *words: str, code: int = 0) -> str:
+    """Let a real worker do what waits in the queue, and return its log; it must end with `code`.
+
+    `words`: what Python is to run instead.
+    """
     done = subprocess.run(
-        [sys.executable, "-m", "workers.worker", "--burst"],
+        tied([sys.executable, *(words or ("-m", "workers.worker", "--burst"))]),
         env=environment(settings, database_url),
         capture_output=True,
         text=True,

@@ -1,10 +1,11 @@
 """Real Redis, a real clock process and a real RQ worker: a request comes in, is assigned, and is acted on when late."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -27,6 +28,7 @@ from rules_engine.models import (
 from rules_engine.services import audit, heartbeats, intake
 from rules_engine.services.incoming import RequestIn
 from tests.cluster import free_port
+from tests.conftest import postgres_copy
 from tests.factories import condition, escalation_rules, make_version, rule
 from tests.faults import company
 from tests.faults.harness import CLOCK
@@ -46,7 +48,7 @@ class Postbox:
         return "250 OK"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postbox() -> Iterator[tuple[Postbox, str]]:
     box = Postbox()
     controller = Controller(box, hostname="127.0.0.1", port=free_port())
@@ -55,10 +57,31 @@ def postbox() -> Iterator[tuple[Postbox, str]]:
     controller.stop()
 
 
-@pytest.fixture
-def there(tmp_path: Path, database_url: str, postbox: tuple[Postbox, str]) -> Iterator[Installation]:
-    """A company with one worker and one clock; who does not answer within 30 minutes is told so."""
-    with Installation(tmp_path, database_url, PRAVILA_SMTP_URL=postbox[1], PRAVILA_LOCALE="ru") as there:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("sqlite", marks=pytest.mark.xdist_group("end-to-end-sqlite")),
+        pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.xdist_group("end-to-end-postgres")]),
+    ],
+)
+def there(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postbox: tuple[Postbox, str]
+) -> Iterator[Installation]:
+    """A company with one worker and one clock; who does not answer within 30 minutes is told so.
+
+    The tests of this file follow each other in it, and the last of them ends its Redis for good.
+    """
+    box, smtp_url = postbox
+    box.received.clear()
+    home = tmp_path_factory.mktemp("there")
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            shutil.copy(request.getfixturevalue("sqlite_template"), home / "pravila.db")
+            url = f"sqlite:///{home / 'pravila.db'}"
+        else:
+            server, template = (request.getfixturevalue(name) for name in ("postgres_server", "postgres_template"))
+            url = stack.enter_context(postgres_copy(server, template))
+        there = stack.enter_context(Installation(home, url, PRAVILA_SMTP_URL=smtp_url, PRAVILA_LOCALE="ru"))
         company.found(there.sessions)
         unanswered = condition("request.is_answered", "is", False)
         missed = condition("request.answer_used_pct", "ge", "100")
@@ -147,25 +170,13 @@ def test_a_request_is_assigned_within_seconds_and_acted_on_when_nobody_answers(
 
 @pytest.mark.faults
 def test_without_a_bell_the_clock_finds_it_by_itself_and_redis_emptied_costs_nothing(there: Installation) -> None:
-    request_id = receive(there, "A-1")
+    request_id = receive(there, "A-2")
     there.redis().flushall()
     wait_until(lambda: request_of(there, request_id).status is RequestStatus.ASSIGNED)
 
 
 @pytest.mark.faults
-def test_redis_gone_for_good_costs_speed_and_nothing_else(there: Installation) -> None:
-    there.kill("redis")
-    now = datetime.now(UTC)
-    body = {"source": "site", "external_id": "A-1", "received_at": now.isoformat()}
-    with db.transaction(there.sessions) as session:
-        intake.receive(session, RequestIn.model_validate(body), now=now, actor="api:test")
-    wait_until(lambda: request_of(there, 1).status is RequestStatus.ASSIGNED)
-
-
-@pytest.mark.faults
 def test_clock_and_worker_are_heard_of_and_the_audit_log_is_sealed(there: Installation) -> None:
-    receive(there, "A-1")
-
     def alive(kind: str) -> bool:
         with there.sessions() as session:
             return len(heartbeats.living(session, kind, datetime.now(UTC))) == 1
@@ -179,3 +190,13 @@ def test_clock_and_worker_are_heard_of_and_the_audit_log_is_sealed(there: Instal
             return None not in session.scalars(select(AuditEntry.position)).all()
 
     wait_until(sealed)
+
+
+@pytest.mark.faults
+def test_redis_gone_for_good_costs_speed_and_nothing_else(there: Installation) -> None:
+    there.kill("redis")
+    now = datetime.now(UTC)
+    body = {"source": "site", "external_id": "A-3", "received_at": now.isoformat()}
+    with db.transaction(there.sessions) as session:
+        request_id = intake.receive(session, RequestIn.model_validate(body), now=now, actor="api:test").request.id
+    wait_until(lambda: request_of(there, request_id).status is RequestStatus.ASSIGNED)

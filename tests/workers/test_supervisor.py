@@ -14,6 +14,7 @@ import pytest
 
 from rules_engine.errors import PolicyViolation
 from rules_engine.settings import Settings
+from tests.tied import tied
 from tests.workers.waiting import end, wait_until
 from workers import redis_server
 from workers.supervisor import Part, Supervisor, check_port, only_one
@@ -173,7 +174,8 @@ def test_children_end_with_a_supervisor_that_was_killed(settings: Settings, fold
         "Supervisor(settings, redis=Part('redis', redis_server.command(settings)),"
         "  first=[Part('one', (sys.executable, '-c', sys.argv[2], sys.argv[3]))]).run()"
     )
-    supervisor = subprocess.Popen([sys.executable, "-c", code, str(settings.home), NOTE + LIVE, str(folder / "one")])
+    words = [sys.executable, "-c", code, str(settings.home), NOTE + LIVE, str(folder / "one")]
+    supervisor = subprocess.Popen(tied(words))
     try:
         wait_until(lambda: starts("one", folder))
     finally:
