@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rules_engine.decisions.clocks import Clock, Fixed, WorkingDays
+from rules_engine.decisions.opening_hours import DAY_MINUTES
 from rules_engine.decisions.request_clocks import RequestClocks, RequestTimes
 from rules_engine.decisions.working_time import WorkingCalendar
 
@@ -44,6 +45,11 @@ class CallbackClocks(RequestClocks):
         if field.startswith("request."):
             return Fixed(None)
         return super().clock(field)
+
+    @property
+    def grid_minutes(self) -> int:
+        """Calls are overdue by days, and each that becomes so is looked at then: a day is often enough."""
+        return DAY_MINUTES
 
     @property
     def grid_start_us(self) -> int:

@@ -6,7 +6,15 @@ What other rows move (payments, contacts, refusals) wakes a client by itself, so
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rules_engine.decisions.escalation_plan import earlier, next_change, part_moved_by, predicate_of
+from rules_engine.decisions.escalation_plan import (
+    Gate,
+    earlier,
+    gates_of,
+    next_change,
+    opening_of,
+    part_moved_by,
+    predicate_of,
+)
 from rules_engine.decisions.request_clocks import RequestClocks
 from rules_engine.language.engines.base import Facts, Predicate
 from rules_engine.language.kinds import MovedBy
@@ -21,6 +29,7 @@ class PlannedRule:
     rule: Rule
     still: Predicate
     times: tuple[TimeCondition, ...]
+    gates: tuple[Gate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +46,7 @@ class CallbackPlan:
         still = frozenset({MovedBy.WITH_ITEM, MovedBy.WITH_OTHERS})
         return cls(
             ruleset,
-            tuple(
-                PlannedRule(
-                    rule,
-                    predicate_of(part_moved_by(rule.when, still)),
-                    tuple(found for found in time_conditions(rule) if not found.in_among),
-                )
-                for rule in ruleset.rules
-                if rule.enabled
-            ),
+            tuple(_planned(rule, still) for rule in ruleset.rules if rule.enabled),
             fields_used(ruleset),
         )
 
@@ -57,7 +58,16 @@ class CallbackPlan:
         found: int | None = None
         for planned in self.rules:
             facts = next((facts for facts in seen if planned.still(facts)), None)
-            if facts is not None:
-                for condition in planned.times:
-                    found = earlier(found, next_change(condition, clocks, facts, now_us))
+            if facts is None:
+                continue
+            if closed := [gate for gate in planned.gates if not gate.holds(facts)]:
+                found = earlier(found, opening_of(closed, clocks, facts, now_us))
+                continue
+            for condition in planned.times:
+                found = earlier(found, next_change(condition, clocks, facts, now_us))
         return found
+
+
+def _planned(rule: Rule, still: frozenset[MovedBy]) -> PlannedRule:
+    times = tuple(found for found in time_conditions(rule) if not found.in_among)
+    return PlannedRule(rule, predicate_of(part_moved_by(rule.when, still)), times, gates_of(rule, times))

@@ -3,7 +3,7 @@
 A rule that has fired for the present ownership (the assignment) is done, unless one of its actions repeats.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,8 +17,6 @@ from rules_engine.language.model import OTHERWISE, Condition, FieldRef, Group, M
 from rules_engine.language.thresholds import Change, TimeCondition, fields_used, time_conditions
 from rules_engine.language.vocabulary import FIELDS
 
-#: How often a rule is looked at whose truth other rows can change.
-GRID_MINUTES: Final = 15
 #: The hard limit of automatic transfers of one request, whatever the rules say.
 MAX_TRANSFERS: Final = 2
 
@@ -35,11 +33,20 @@ FiredRules = Mapping[str, Fired]
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """A condition moved by time without which its rule cannot match, whatever its other conditions say."""
+
+    condition: TimeCondition
+    holds: Predicate
+
+
+@dataclass(frozen=True, slots=True)
 class RulePlan:
     """One enabled rule made ready.
 
     `fixed` holds the conditions that only a change of the row can move: where it is false, time cannot make
-    the rule match. `steady` leaves out what other rows move. `period` is the shortest `repeat_every`.
+    the rule match. `steady` leaves out what other rows move. `gates` are those of `times` that must hold themselves.
+    `period` is the shortest `repeat_every`.
     """
 
     rule: Rule
@@ -47,6 +54,7 @@ class RulePlan:
     fixed: Predicate
     steady: Predicate
     times: tuple[TimeCondition, ...]
+    gates: tuple[Gate, ...]
     is_moved_by_others: bool
     period: int | None
 
@@ -115,6 +123,9 @@ def next_wake(
         is_done = state is not None and planned.period is None
         if (is_done and not watches_all) or not planned.fixed(facts):
             continue
+        if not watches_all and (closed := [gate for gate in planned.gates if not gate.holds(facts)]):
+            found = earlier(found, opening_of(closed, clocks, facts, now_us))
+            continue
         for condition in planned.times:
             found = earlier(found, next_change(condition, clocks, facts, now_us))
         if state is not None and planned.period is not None:
@@ -122,7 +133,7 @@ def next_wake(
         if planned.is_moved_by_others and not ticks:
             ticks = planned.steady(facts)
     if ticks:
-        found = earlier(found, _next_tick(clocks.grid_start_us, now_us))
+        found = earlier(found, _next_tick(clocks.grid_start_us, clocks.grid_minutes, now_us))
     return None if found is None else from_us(found)
 
 
@@ -198,8 +209,8 @@ def _next_occurrence(state: Fired, period: int, clocks: RequestClocks, now_us: i
     return at if at is not None and at > now_us else None
 
 
-def _next_tick(start: int, now_us: int) -> int:
-    step = GRID_MINUTES * MINUTE_US
+def _next_tick(start: int, minutes: int, now_us: int) -> int:
+    step = minutes * MINUTE_US
     return start + ((now_us - start) // step + 1) * step
 
 
@@ -214,15 +225,43 @@ def _planned(rule: Rule) -> RulePlan:
     periods = [period for action in rule.then if (period := action.number("repeat_every")) is not None]
     # Whether a pool holds anybody eligible is always moved by other rows.
     reassigns = any(action.name == "reassign" for action in rule.then)
+    times = tuple(found for found in time_conditions(rule) if not found.in_among)
     return RulePlan(
         rule=rule,
         holds=predicate_of(rule.when),
         fixed=predicate_of(part_moved_by(rule.when, frozenset({MovedBy.WITH_ITEM}))),
         steady=predicate_of(part_moved_by(rule.when, frozenset({MovedBy.WITH_ITEM, MovedBy.WITH_TIME}))),
-        times=tuple(found for found in time_conditions(rule) if not found.in_among),
+        times=times,
+        gates=gates_of(rule, times),
         is_moved_by_others=reassigns or (rule.when is not None and MovedBy.WITH_OTHERS in _movers(rule.when)),
         period=min(periods, default=None),
     )
+
+
+def gates_of(rule: Rule, times: Sequence[TimeCondition]) -> tuple[Gate, ...]:
+    """Return those of the time-moved conditions of a rule that stand alone in its outermost `all`."""
+    if rule.when is None or rule.when.mode is not Mode.ALL:
+        return ()
+    alone = {item.path: item for item in rule.when.items if isinstance(item, Condition)}
+    return tuple(
+        Gate(found, compile_group(Group(Mode.ALL, (alone[found.path],), found.path)))
+        for found in times
+        if found.path in alone
+    )
+
+
+def opening_of(closed: Sequence[Gate], clocks: RequestClocks, facts: Facts, now_us: int) -> int | None:
+    """Return before when a rule cannot match, because each of these gates stays closed until its next change.
+
+    None: one of them never opens by time alone.
+    """
+    latest = now_us
+    for gate in closed:
+        at = next_change(gate.condition, clocks, facts, now_us)
+        if at is None:
+            return None
+        latest = max(latest, at)
+    return latest
 
 
 def predicate_of(group: Group | None) -> Predicate:

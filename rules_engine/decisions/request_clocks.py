@@ -24,6 +24,9 @@ from rules_engine.decisions.instants import MINUTE_US, Interval
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.language.values import Canonical
 
+#: How often a rule is looked at whose truth other rows can change.
+GRID_MINUTES: Final = 15
+
 
 @dataclass(frozen=True, slots=True)
 class RequestTimes:
@@ -164,6 +167,11 @@ class RequestClocks:
     def repeats_in(self) -> WorkingCalendar:
         """The calendar in which `repeat_every` counts: the holder's, the company's while there is none."""
         return self.times.holder or self.times.company
+
+    @property
+    def grid_minutes(self) -> int:
+        """How often a rule is looked at whose truth other rows can change."""
+        return GRID_MINUTES
 
     @property
     def grid_start_us(self) -> int:

@@ -32,7 +32,7 @@ from rules_engine.services.writing import add_row, add_rows
 FIRING_KIND: Final = "client"
 _CALLS = cast(Table, Callback.__table__)
 _CLIENTS = cast(Table, Client.__table__)
-_SET_SEGMENT: Final = update(_CLIENTS).where(_CLIENTS.c.id == bindparam("client")).values(segment=bindparam("name"))
+_SET_SEGMENT: Final = update(_CLIENTS).where(_CLIENTS.c.id == bindparam("client")).values(segment=bindparam("segment_name"))
 
 
 def carry_out(
@@ -52,7 +52,7 @@ def carry_out(
     if outcome.segment is not None and mode.permits("set_segment"):
         rule, name = outcome.segment
         session.flush()
-        session.connection().execute(_SET_SEGMENT, {"client": seen.id, "name": name})
+        session.connection().execute(_SET_SEGMENT, {"client": seen.id, "segment_name": name})
         client = session.identity_map.get(session.identity_key(Client, seen.id))
         if client is not None:
             session.expire(client, ["segment"])
