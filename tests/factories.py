@@ -41,6 +41,7 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
+from rules_engine.services.rulebook import DECISIONS
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 WEEKLY = {day: [["09:00", "13:00"], ["14:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
@@ -92,7 +93,7 @@ def make_cast(session: Session, *, live: bool = True) -> Cast:
         denis=denis,
     )
     if live:
-        for decision in ("assignment", "escalation"):
+        for decision in DECISIONS:
             make_mode(session, decision, "live")
     return cast
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -31,6 +31,29 @@ class Hours:
     so_far: Fraction
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is kept of a manager for a month that is closed, and may be different today."""
+
+    weight: Fraction
+    team_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How a month is counted: by the present settings, or as it was when it was closed."""
+
+    with_vat: bool
+    paid_pct: int
+    standings: Mapping[int, Standing] = field(default_factory=dict)
+
+
+def counting_now(session: Session) -> Counting:
+    """Return how the settings say that a month is counted."""
+    percent = settings_store.number(session, settings_store.PAID_REQUEST_PCT)
+    return Counting(money_facts.counts_vat(session), percent)
+
+
 def measures_of(
     session: Session, month: str, manager_ids: Collection[int] | None, until: datetime | None = None
 ) -> dict[int, dict[str, Fraction | None]]:
@@ -49,20 +72,19 @@ def figures_of(
     manager_ids: Collection[int] | None,
     until: datetime | None = None,
     *,
-    with_vat: bool | None = None,
+    counting: Counting | None = None,
 ) -> dict[int, Figures]:
-    """Return what the measures are made of, by rising id; `with_vat` None: as the setting says."""
-    picture = reference(session)
+    """Return what the measures are made of, by rising id; counted as the settings say unless told otherwise."""
+    counting = counting or counting_now(session)
+    picture = _with_standings(reference(session), counting.standings)
     until = min(until or month.end, month.end)
     ids = None if manager_ids is None else sorted(set(manager_ids))
     mates = None if ids is None else _team_mates(picture, ids)
-    if with_vat is None:
-        with_vat = money_facts.counts_vat(session)
+    with_vat = counting.with_vat
     credits = measures_money.credited(session, [month.text], mates, with_vat=with_vat)
     money = {(manager_id, kind): amount for (_, manager_id, kind), amount in credits.items()}
     plans = measures_money.plan_rows(session, month.text, mates)
-    percent = settings_store.number(session, settings_store.PAID_REQUEST_PCT)
-    paid = measures_money.paid_requests(session, month, ids, percent=percent)
+    paid = measures_money.paid_requests(session, month, ids, percent=counting.paid_pct)
     received = measures_requests.received(session, month, until, ids)
     processed = measures_requests.processed(session, month, until, ids, paid=paid, confirmed=received.confirmed)
     answers = measures_requests.in_time(session, month, until, ids)
@@ -127,6 +149,16 @@ class _Counts:
     cohort: Counter[int]
     of_cohort: Counter[int]
     returned: Counter[int]
+
+
+def _with_standings(picture: Reference, standings: Mapping[int, Standing]) -> Reference:
+    if not standings:
+        return picture
+    managers = dict(picture.managers)
+    for manager_id, kept in standings.items():
+        if manager_id in managers:
+            managers[manager_id] = replace(managers[manager_id], weight=kept.weight, team_id=kept.team_id)
+    return replace(picture, managers=managers)
 
 
 def _team_mates(picture: Reference, ids: Collection[int]) -> list[int]:

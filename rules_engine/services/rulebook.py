@@ -33,7 +33,7 @@ from rules_engine.services import audit, journal, work
 from rules_engine.services.candidates import RosterNeeds, needs_of
 from rules_engine.services.reference import Reference, VersionRef, reference, reference_changed
 
-DECISIONS: Final = (DecisionName.ASSIGNMENT, DecisionName.ESCALATION)
+DECISIONS: Final = (DecisionName.ASSIGNMENT, DecisionName.ESCALATION, DecisionName.BONUS)
 """Those that this release takes by itself."""
 
 _KEPT: Final = 32
@@ -151,9 +151,12 @@ def publish(
     """Return the new version; open requests are looked at again at `now`, or when it comes into force.
 
     Raises RulesetInvalid with every problem, InputError for the ruleset of another decision, PolicyViolation where
-    `holds_from` lies in the past and rules decided something at or after it.
+    `holds_from` lies in the past and rules decided something at or after it, and for rules of the bonus that would not
+    begin with a future month: nobody's running month is paid by other rules than it began with.
     """
     ruleset = parse(body, references(session))
+    if decision == DecisionName.BONUS:
+        _refuse_running_month(session, holds_from, now)
     # Publishers wait here for each other, so each sees the number that the other took.
     reference_changed(session)
     if holds_from < now:
@@ -184,6 +187,8 @@ def publish(
         },
     )
     at = max(holds_from, now)
+    if decision == DecisionName.BONUS:
+        return version
     if decision == DecisionName.CALLBACKS:
         work.wake_clients(session, at)
         return version
@@ -289,6 +294,24 @@ def _refuse_rewriting(session: Session, decision: str, holds_from: datetime) -> 
             en=f"rules have decided since then, last on {last.astimezone(zone):%Y-%m-%d %H:%M}: "
             "a new version can only hold from later on",
         )
+
+
+def _refuse_running_month(session: Session, holds_from: datetime, now: datetime) -> None:
+    """A version of the bonus begins at the first instant of a month to come; the very first one when it likes."""
+    picture = reference(session)
+    if not picture.versions.get(DecisionName.BONUS):
+        return
+    first = picture.start_of_day(picture.day_of(holds_from).replace(day=1))
+    if holds_from == first and holds_from > now:
+        return
+    this_month = picture.day_of(now).replace(day=1)
+    following = this_month.replace(year=this_month.year + this_month.month // 12, month=this_month.month % 12 + 1)
+    raise PolicyViolation(
+        ru="правила премии начинают действовать с первого мгновения будущего месяца, "
+        f"ближайшее — {following:%d.%m.%Y} 00:00; идущий месяц считается по прежним",
+        en="rules of the bonus begin at the first instant of a month to come, "
+        f"the next is {following:%Y-%m-%d} 00:00; the running month keeps those it began with",
+    )
 
 
 def _compile(session: Session, head: VersionRef) -> _Compiled:

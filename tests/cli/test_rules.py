@@ -164,7 +164,7 @@ class TestRefused:
             ("publish", "assignment"),
             ("show", "assignment", "--draft"),
             ("export", "assignment", "--version", "9"),
-            ("show", "bonus"),
+            ("show", "bonus", "--version", "9"),
             ("rollback", "assignment", "9"),
         ],
     )

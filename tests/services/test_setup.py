@@ -17,7 +17,7 @@ from rules_engine.language.ruleset import parse
 from rules_engine.models import BEGINNING_OF_TIME, Calendar, ModeChange, Role, RulesetVersion, User
 from rules_engine.services.modes import mode_of
 from rules_engine.services.passwords import verify_password
-from rules_engine.services.rulebook import published
+from rules_engine.services.rulebook import DECISIONS, published
 from rules_engine.services.setup import initialise, shipped_ruleset
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, PASSWORD, at, make_cast
@@ -30,11 +30,11 @@ class TestInitialise:
         added = initialise(any_session, now=MONDAY)
 
         assert added.calendar
-        assert added.rulesets == added.modes == ("assignment", "escalation")
+        assert added.rulesets == added.modes == DECISIONS
         assert published(any_session, "assignment", LONG_AGO).number == 1
         assert published(any_session, "escalation", LONG_AGO).number == 1
         assert mode_of(any_session, "assignment", None, LONG_AGO) is Mode.WATCH
-        assert any_session.scalars(select(RulesetVersion.holds_from)).all() == [BEGINNING_OF_TIME] * 2
+        assert any_session.scalars(select(RulesetVersion.holds_from)).all() == [BEGINNING_OF_TIME] * len(DECISIONS)
 
     def test_live_begins_live(self, session: Session) -> None:
         initialise(session, now=MONDAY, live=True)
@@ -58,7 +58,7 @@ class TestInitialise:
         assert (again.calendar, again.rulesets, again.modes, again.administrator) == (False, (), (), False)
         assert mode_of(any_session, "assignment", None, MONDAY) is Mode.WATCH
         assert any_session.scalars(select(User.password_hash)).all() == ["first"]
-        assert len(any_session.scalars(select(ModeChange)).all()) == 2
+        assert len(any_session.scalars(select(ModeChange)).all()) == len(DECISIONS)
 
     def test_what_a_company_has_already_is_left_alone(self, session: Session) -> None:
         make_cast(session)
@@ -66,14 +66,14 @@ class TestInitialise:
         added = initialise(session, now=MONDAY)
 
         assert (added.calendar, added.modes) == (False, ())
-        assert added.rulesets == ("assignment", "escalation")
+        assert added.rulesets == DECISIONS
 
     @pytest.mark.parametrize("login", [" ", "two words", "x" * 61])
     def test_a_login_that_cannot_be_one_is_refused(self, session: Session, login: str) -> None:
         with pytest.raises(InputError):
             initialise(session, now=MONDAY, admin_login=login, admin_password_hash="hash")
 
-    @pytest.mark.parametrize("decision", ["assignment", "escalation"])
+    @pytest.mark.parametrize("decision", DECISIONS)
     def test_the_shipped_rulesets_do_what_their_cases_say(self, decision: str) -> None:
         results = run_cases(parse(shipped_ruleset(decision)))
 
@@ -99,7 +99,7 @@ class TestCommands:
 
         assert answer.exit_code == 0, answer.stderr
         printed = json.loads(answer.stdout)
-        assert (printed["administrator"], printed["rulesets"]) == ("denis", ["assignment", "escalation"])
+        assert (printed["administrator"], printed["rulesets"]) == ("denis", list(DECISIONS))
         engine = db.make_engine(home.database_url)
         with db.make_sessions(engine, home)() as session:
             user = session.scalars(select(User)).one()
@@ -136,7 +136,7 @@ class TestCommands:
         answer = run("mode", "set", "all", "live", "--json")
 
         assert answer.exit_code == 0
-        assert [line["mode"] for line in json.loads(answer.stdout)["modes"]] == ["live", "live"]
+        assert [line["mode"] for line in json.loads(answer.stdout)["modes"]] == ["live"] * len(DECISIONS)
         assert "действует" in run("mode", "show").stdout
 
     @pytest.mark.parametrize(

@@ -1,0 +1,244 @@
+"""Facts dated in a closed month that came after it was closed: what they change is paid in the open period.
+
+Line by line: the month recomputed by its own rules, less the line as closed, less what corrections have paid of it
+already. Upwards by itself. A lower result changes nothing and is only named, save the lines that fill up to a minimum
+(guarantee, floor): what they gave is covered by what the others give more.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from rules_engine.decisions.bonus_lines import FLOOR, GUARANTEE
+from rules_engine.language.kinds import Words
+from rules_engine.models import BonusLine, BonusPeriod, BonusStatement, MoneyClass, PeriodState
+from rules_engine.services import bonus_texts, measures_callbacks, measures_money, measures_requests
+from rules_engine.services.bonus_reckoning import (
+    Rules,
+    counting_of,
+    exact_measures,
+    reckon,
+    rules_of_version,
+)
+from rules_engine.services.bonus_rows import CORRECTION, correction_row, line_rows
+from rules_engine.services.bonus_texts import Text
+from rules_engine.services.measures_month import Month, earlier, month_named
+
+MONTHS_BACK: Final = 12
+"""Closed months older than these are not looked at any more."""
+_FILLING: Final = (GUARANTEE, FLOOR)
+_PREFIX: Final = f"{CORRECTION}:"
+
+LineKey = tuple[str, str, str]
+"""Rule, line and basis."""
+
+
+@dataclass(slots=True)
+class Owed:
+    """What an open period owes managers for closed months: lines to be added and notes, by manager."""
+
+    lines: dict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    notes: dict[int, list[Text]] = field(default_factory=lambda: defaultdict(list))
+
+
+def owed(session: Session, month: Month) -> Owed:
+    """Return the corrections that belong into an open period; none while an earlier month is open: there they go."""
+    found = Owed()
+    closed = _closed_before(session, month.text)
+    paid = _paid(session, [period.month for period in closed])
+    for period in closed:
+        if _has_late_facts(session, period):
+            _correct(session, period, paid, found)
+    _take_off_own(session, month, found)
+    return found
+
+
+def _closed_before(session: Session, month: str) -> list[BonusPeriod]:
+    """Return the closed periods just before a month, the latest first, without a gap."""
+    first = earlier(month, MONTHS_BACK)
+    periods = session.scalars(
+        select(BonusPeriod)
+        .where(BonusPeriod.month >= first, BonusPeriod.month < month, BonusPeriod.state == PeriodState.CLOSED)
+        .order_by(BonusPeriod.month.desc())
+        .options(selectinload(BonusPeriod.statements).selectinload(BonusStatement.lines))
+        .execution_options(populate_existing=True)
+    ).all()
+    found: list[BonusPeriod] = []
+    for period in periods:
+        if period.month != earlier(month, len(found) + 1):
+            break
+        found.append(period)
+    return found
+
+
+def _has_late_facts(session: Session, period: BonusPeriod) -> bool:
+    """Return whether sums that indexes give at once differ from what was closed; the rest is not counted for it."""
+    if not period.statements:
+        return False
+    month = month_named(session, period.month)
+    counting = counting_of(period.statements)
+    money = measures_money.credited(session, [month.text], None, with_vat=counting.with_vat)
+    answers = measures_requests.in_time(session, month, month.end, None)
+    calls = measures_callbacks.calls(session, month, month.end, None)
+    kept = {one.manager_id: exact_measures(one.measures) for one in period.statements}
+    if {manager_id for _, manager_id, _ in money} - set(kept):
+        return True
+    for manager_id, known in kept.items():
+        due, met = answers.get(manager_id, (0, 0))
+        seen = {
+            "measure.revenue_new": money.get((month.text, manager_id, MoneyClass.NEW), 0),
+            "measure.revenue_old": money.get((month.text, manager_id, MoneyClass.OLD), 0),
+            "measure.callbacks_done": calls.get(manager_id, measures_callbacks.Calls()).done,
+        }
+        if any(known[key] != value for key, value in seen.items()):
+            return True
+        share = known["measure.in_time_pct"]
+        if (share is None) != (due == 0) or (share is not None and share * due != 100 * met):
+            return True
+    return False
+
+
+def _correct(session: Session, period: BonusPeriod, paid: dict[tuple[str, int, LineKey], int], found: Owed) -> None:
+    month = month_named(session, period.month)
+    rules = rules_of_version(session, period.version_id)
+    counting = counting_of(period.statements)
+    again = reckon(session, month, rules, None, month.end, counting=counting)
+    closed = {one.manager_id: one for one in period.statements}
+    for manager_id in sorted(set(again) | set(closed)):
+        statement = closed.get(manager_id)
+        before = {_key(line): line for line in statement.lines} if statement else {}
+        rows = line_rows(again[manager_id].statement.lines) if manager_id in again else []
+        differences = list(_differences(rows, before, paid, period.month, manager_id))
+        ups = sum(one.amount for one in differences if one.amount > 0)
+        room = ups
+        for one in sorted(differences, key=lambda one: one.amount, reverse=True):
+            amount = one.amount
+            if amount < 0:
+                if not one.is_filling:
+                    continue
+                amount = -min(-amount, room)
+            if amount == 0:
+                continue
+            room += min(amount, 0)
+            found.lines[manager_id].append(one.row(rules, period.month, amount))
+        net = sum(one.amount for one in differences)
+        if net < 0:
+            found.notes[manager_id].append(bonus_texts.lower_note(period.month, -net))
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    key: LineKey
+    recomputed: int
+    closed: int
+    paid: int
+    is_filling: bool
+    original_id: int | None
+
+    @property
+    def amount(self) -> int:
+        return self.recomputed - self.closed - self.paid
+
+    def row(self, rules: Rules, month: str, amount: int) -> dict[str, Any]:
+        rule, line, basis = self.key
+        title = title_of(rules, rule, line)
+        sentence = bonus_texts.correction_sentence(month, self.recomputed, self.closed, self.paid, amount, title)
+        return correction_row(
+            rule=rule,
+            line=line,
+            basis=f"{_PREFIX}{month}" + (f":{basis}" if basis else ""),
+            amount=amount,
+            sentence=sentence,
+            correction_of_id=self.original_id,
+        )
+
+
+def title_of(rules: Rules, rule_id: str, line: str) -> Text:
+    """Return how people call the rule of a line."""
+    rule = rules.ruleset.rule(rule_id)
+    title = rule.title if rule is not None else Words(line, line)
+    return {"ru": title.ru, "en": title.en}
+
+
+def _differences(
+    rows: Sequence[dict[str, Any]],
+    before: dict[LineKey, BonusLine],
+    paid: dict[tuple[str, int, LineKey], int],
+    month: str,
+    manager_id: int,
+) -> Iterable[_Difference]:
+    now = {(row["rule"], row["line"], row["basis"]): row for row in rows}
+    known = {key: line for key, line in before.items() if line.component != CORRECTION}
+    for key in dict.fromkeys([*now, *known]):
+        row, line = now.get(key), known.get(key)
+        component = row["component"] if row else line.component if line else ""
+        yield _Difference(
+            key,
+            row["amount_minor"] if row else 0,
+            line.amount_minor if line else 0,
+            paid.get((month, manager_id, key), 0),
+            component in _FILLING,
+            line.id if line else None,
+        )
+
+
+def _key(line: BonusLine) -> LineKey:
+    return line.rule, line.line, line.basis
+
+
+def _paid(session: Session, months: Collection[str]) -> dict[tuple[str, int, LineKey], int]:
+    """Return what corrections in closed periods have paid for these months, by month, manager and line."""
+    if not months:
+        return {}
+    lines = select(BonusStatement.manager_id, BonusLine).where(
+        BonusLine.component == CORRECTION,
+        BonusLine.statement_id == BonusStatement.id,
+        BonusStatement.period_id == BonusPeriod.id,
+        BonusPeriod.state == PeriodState.CLOSED,
+        BonusPeriod.month > min(months),
+    )
+    found: dict[tuple[str, int, LineKey], int] = defaultdict(int)
+    for manager_id, line in session.execute(lines):
+        corrected, basis = _corrected(line.basis)
+        if corrected:
+            found[corrected, manager_id, (line.rule, line.line, basis)] += line.amount_minor
+    return found
+
+
+def _corrected(basis: str) -> tuple[str, str]:
+    """Return the month that a correction is for, and the basis of its line; two empty texts where it is none."""
+    if not basis.startswith(_PREFIX):
+        return "", ""
+    month, _, original = basis.removeprefix(_PREFIX).partition(":")
+    return month, original
+
+
+def _take_off_own(session: Session, month: Month, found: Owed) -> None:
+    """Take off what corrections in later closed periods have paid of a month that was opened again."""
+    later = (
+        select(BonusPeriod.month, BonusStatement.manager_id, BonusLine)
+        .join(BonusStatement, BonusStatement.period_id == BonusPeriod.id)
+        .join(BonusLine, BonusLine.statement_id == BonusStatement.id)
+        .where(
+            BonusPeriod.state == PeriodState.CLOSED,
+            BonusPeriod.month > month.text,
+            BonusLine.component == CORRECTION,
+        )
+        .order_by(BonusPeriod.month, BonusLine.id)
+    )
+    for paid_in, manager_id, line in session.execute(later):
+        if _corrected(line.basis)[0] == month.text and line.amount_minor:
+            found.lines[manager_id].append(
+                correction_row(
+                    rule=line.rule,
+                    line=line.line,
+                    basis=f"paid:{paid_in}:{line.basis}",
+                    amount=-line.amount_minor,
+                    sentence=bonus_texts.paid_before_sentence(paid_in, line.amount_minor),
+                    correction_of_id=line.id,
+                )
+            )
