@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from admin.access import may
@@ -42,7 +42,7 @@ class Part:
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    """Show what somebody must look at, the oldest first; with `all` every payment, the newest first."""
+    """Show what somebody must look at, the oldest first; with `all` every payment, the last booked first."""
     shows_all = bool(request.args.get("all"))
     text = request.args.get("q", "").strip()[:100]
     after = _place(request.args.get("after", ""))
@@ -52,6 +52,7 @@ def index() -> ResponseReturnValue:
         "payments/list.html",
         rows=shown,
         reasons={row.id: problem_words(row, language()) for row in shown},
+        percent_of=lambda share_bp: percent(share_bp, language()),
         shows_all=shows_all,
         text=text,
         next_cursor=f"{to_micros(last.paid_at)}.{last.id}" if last else None,
@@ -171,9 +172,9 @@ def _all(text: str, after: tuple[datetime, int] | None) -> Sequence[Payment]:
             )
         )
     if after is not None:
-        at, last = after
-        query = query.where(or_(Payment.paid_at < at, and_(Payment.paid_at == at, Payment.id < last)))
-    query = query.order_by(Payment.paid_at.desc(), Payment.id.desc()).limit(PAGE + 1)
+        query = query.where(Payment.id < after[1])
+    # By the key and not by the day: no index is made for a page that is seldom looked at.
+    query = query.order_by(Payment.id.desc()).limit(PAGE + 1)
     return db_session().scalars(query.options(*_EAGER)).all()
 
 
@@ -210,7 +211,7 @@ def _page(row: Payment, form_of: str = "", problems: Mapping[str, str] | None = 
             ((one.login, one.name) for one in reference(session).managers.values()), key=lambda pair: pair[1]
         ),
         parts=parts,
-        percent=lambda share_bp: percent(share_bp, language()),
+        percent_of=lambda share_bp: percent(share_bp, language()),
         may_change=may_change,
         form_of=form_of,
         problems=problems or {},

@@ -117,10 +117,15 @@ def _values(held: Plan | None) -> dict[str, str]:
     if held is None:
         return {}
     return {
-        "new": "" if held.new_minor is None else format_amount(held.new_minor),
-        "old": "" if held.old_minor is None else format_amount(held.old_minor),
+        "new": _typed(held.new_minor),
+        "old": _typed(held.old_minor),
         "callbacks": "" if held.callbacks is None else str(held.callbacks),
     }
+
+
+def _typed(minor: int | None) -> str:
+    """Return an amount as a person would type it."""
+    return "" if minor is None else format_amount(minor).removesuffix(".00")
 
 
 def _how(month: str) -> str | None:
