@@ -31,8 +31,9 @@ check: $(READY_DEV) ## lint, format, types, who may import whom
 bench: $(READY_DEV) ## benchmarks: rule engines beside their peers, requests end to end, replay
 	$(BIN)/python -m tests.benchmarks
 
-faults: $(READY_DEV) ## long fault runs: workers killed at random during 2,000 requests, on both databases
+faults: $(READY_DEV) ## long fault runs: workers killed during 2,000 requests, on both databases; more generated examples
 	FAULT_REQUESTS=2000 $(BIN)/python -m pytest tests/faults -s
+	PRAVILA_EXAMPLES=10 $(BIN)/python -m pytest tests/decisions tests/language tests/story -k "properties or engines_agree or step_or_jump or ruleset"
 
 $(READY): pyproject.toml .ci/setup
 	@sh .ci/setup

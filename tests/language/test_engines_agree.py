@@ -8,12 +8,13 @@ from rules_engine.language.engines.durable import DurableEngine, available
 from rules_engine.language.engines.native import NativeEngine, compile_group
 from rules_engine.language.ruleset import parse
 from rules_engine.language.values import parse_facts
+from tests.examples import few
 from tests.language import generate, naive
 
 needs_durable = pytest.mark.skipif(not available(), reason="durable_rules cannot be imported in this Python")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=few(50), deadline=None)
 @given(st.data())
 def test_native_and_naive_agree_and_the_explanation_fits(data: st.DataObject) -> None:
     document = data.draw(generate.rulesets())
@@ -33,7 +34,7 @@ def test_native_and_naive_agree_and_the_explanation_fits(data: st.DataObject) ->
                 assert compile_group(rule.when)(facts) == (rule.id in answer)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=few(50), deadline=None)
 @given(st.data())
 def test_the_condition_named_by_the_explanation_did_fail(data: st.DataObject) -> None:
     document = data.draw(generate.rulesets())
@@ -50,7 +51,7 @@ def test_the_condition_named_by_the_explanation_did_fail(data: st.DataObject) ->
 
 
 @needs_durable
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=few(50), deadline=None)
 @given(st.data())
 def test_durable_gives_the_same_answer(data: st.DataObject) -> None:
     document = data.draw(generate.rulesets())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.ruleset import content_hash, parse, parse_text, to_json
+from tests.examples import few
 from tests.language import generate
 from tests.language.documents import assignment, bonus, escalation
 
@@ -90,7 +91,7 @@ def spoiled(draw: st.DrawFn) -> Any:
     return document
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=few(200), deadline=None)
 @given(spoiled() | _anything)
 def test_a_bad_document_gives_problems_and_never_anything_else(document: Any) -> None:
     try:
