@@ -29,7 +29,7 @@ def test_so_far_the_forecast_and_what_the_next_thing_is_worth(session: Session) 
     assert worth[NextKind.REQUEST].worth == 60_00
     assert worth[NextKind.OLD_MONEY].worth > 0
     edges = [thing for thing in found.next if thing.kind is NextKind.EDGE]
-    assert {next_words(thing)["ru"] for thing in edges} >= {"До 50 %: выполнение плана по старым"}
+    assert {next_words(thing)["ru"] for thing in edges} >= {"До 50\u00a0%: выполнение плана по старым"}
     missing = missing_words(edges[0])
     assert missing is not None and missing["ru"].replace("\u00a0", " ") == "не хватает 250 000,00 ₽"
     assert found.curve[-1][0] == 150
