@@ -6,7 +6,6 @@ The shells live in other packages that the engine must not import, so each is st
 import importlib
 import os
 import sys
-from datetime import datetime
 from typing import Any, NoReturn
 
 import click
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine import db, migrations
 from rules_engine.cli.output import json_option, print_json
+from rules_engine.language.kinds import Words
 from rules_engine.models import User
 from rules_engine.settings import Settings
 
@@ -65,7 +65,7 @@ def clock(as_json: bool) -> None:
 
 @click.command()
 @click.option("--managers", type=click.IntRange(3, 500), default=24, show_default=True)
-@click.option("--months", type=click.IntRange(1, 36), default=3, show_default=True, help="Of history, before today.")
+@click.option("--months", type=click.IntRange(1, 36), default=12, show_default=True, help="Of history, before today.")
 @click.option("--requests-per-month", type=click.IntRange(1, 20_000), default=1000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed invents the same company.")
 @click.option("--no-serve", is_flag=True, help="Fill it and end; start nothing.")
@@ -119,10 +119,10 @@ def _fill(settings: Settings, managers: int, months: int, requests_per_month: in
             click.echo("\n".join(lines))
             sys.stdout.flush()
 
-    def progress(at: datetime, _totals: object) -> None:
+    def progress(what: Words) -> None:
         say_once("logins", *_login_lines(engine, settings))
-        month = f"{at.astimezone(settings.zone):%Y-%m}"
-        say_once(month, _words(settings, f"наполняется: {month}", f"filling: {month}"))
+        said_as = what.text(settings.locale)
+        say_once(said_as, _words(settings, f"наполняется: {said_as}", f"filling: {said_as}"))
 
     try:
         company.fill(

@@ -7,14 +7,16 @@ and under the same clock as everything else. The same seed gives the same deeds.
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from rules_engine.demo.requests import mean_amount_rank
-from rules_engine.models import Assignment, Request, RequestStatus
+from rules_engine.demo import payments
+from rules_engine.demo.requests import mean_amount_rank, median_amount
+from rules_engine.models import Assignment, Client, Request, RequestStatus, Task, TaskKind, TaskState
 from rules_engine.services import intake, request_tasks, status, tasks
 from rules_engine.services.incoming import ContactOutcome
 from rules_engine.services.reference import ManagerRef, reference
@@ -24,18 +26,31 @@ KIND = "demo"
 SOURCE = "demo"
 GIVE_UP_AFTER = timedelta(days=21)
 _HELD = select(Assignment).where(Assignment.request_id == bindparam("request"), Assignment.ended_at.is_(None))
+_CALLS = (
+    select(Task)
+    .where(
+        Task.manager_id == bindparam("manager"),
+        Task.kind == TaskKind.CALLBACK,
+        Task.state == TaskState.OPEN,
+        Task.created_at < bindparam("now"),
+    )
+    .order_by(Task.due_at, Task.id)
+    .limit(8)
+)
 REFUSALS = ("expensive", "postponed", "rival", "no_need", "other")
 
 
 @dataclass(frozen=True, slots=True)
 class Character:
     """A manager's habits. `diligence`: share of middling requests that he answers by himself; `taste`: how much more
-    gladly he answers large ones; `pace`: working minutes to an answer, the median; `skill`: how well he sells."""
+    gladly he answers large ones; `pace`: working minutes to an answer, the median; `skill`: how well he sells;
+    `calls`: share of the calls on his list that he makes on a day."""
 
     diligence: float
     taste: float
     pace: float
     skill: float
+    calls: float
 
     @classmethod
     def of(cls, login: str, seed: int) -> "Character":
@@ -45,6 +60,7 @@ class Character:
             taste=random.choice((0.02, 0.05, 0.1, 0.35, 0.6)),
             pace=random.uniform(3, 13),
             skill=random.uniform(0.75, 1.25),
+            calls=random.choice((0.15, 0.4, 0.6, 0.8, 0.95)),
         )
 
     def will_answer(self, rank: float) -> float:
@@ -64,7 +80,10 @@ class Actors:
     hurried: bool = False
 
     def act(self, session: Session, payload: dict[str, Any], now: datetime) -> None:
-        """Do one step of the life of a request and lay down the next."""
+        """Do one step of the life of a request, or of a day of calls, and lay down the next."""
+        if "manager" in payload:
+            self._call(session, payload, now)
+            return
         request = intake.by_key(session, SOURCE, payload["request"])
         if request is None or not request.status.is_open or now - request.received_at > GIVE_UP_AFTER:
             return
@@ -143,11 +162,64 @@ class Actors:
         else:
             closing, reason = RequestStatus.LOST, random.choice(REFUSALS)
         status.change_status(session, request, closing, reason=reason, at=now, actor=manager.login, now=now)
+        if closing is RequestStatus.WON and request.client is not None:
+            amount = Decimal(request.amount_minor).scaleb(-2) if request.amount_minor else None
+            service = request.service or ""
+            due = payments.of_request(
+                request.external_id, amount or median_amount(service), service, None, now, random,
+                days=0.001 if self.hurried else 1,
+            )  # fmt: skip
+            for payment in due:
+                _lay_down_payment(session, payment, request.client)
+
+    def _call(self, session: Session, payload: dict[str, Any], now: datetime) -> None:
+        """Make some of the calls on a manager's list, and come back on his next working day."""
+        manager = reference(session).by_login(payload["manager"])
+        if manager is None or manager.login in self.idle:
+            return
+        random = Random(f"{self.seed}:calls:{manager.login}:{payload['number']}")
+        calendar = reference(session).calendar_of(manager.id)
+        if calendar.is_open(now):
+            character = Character.of(manager.login, self.seed)
+            for task in session.scalars(_CALLS, {"manager": manager.id, "now": now}).all():
+                if random.random() < character.calls:
+                    self._call_one(session, task, manager, random, now)
+        tomorrow = calendar.add_days(now, 1)
+        at = calendar.add(tomorrow.replace(hour=0, minute=0), random.randint(30, 400))
+        first_calls(session, manager.login, max(at, now + timedelta(hours=1)), payload["number"] + 1)
+
+    def _call_one(self, session: Session, task: Task, manager: ManagerRef, random: Random, now: datetime) -> None:
+        known: tuple[ContactOutcome, ...] = (
+            "not_reached", "answered", "not_now", "thinks", "order", "refused", "do_not_call", "wrong_number",
+        )  # fmt: skip
+        outcome = random.choices(known, (30, 24, 14, 12, 11, 6, 2, 1))[0]
+        again = None
+        if outcome == "thinks":
+            again = reference(session).calendar_of(manager.id).add_days(now, random.randint(2, 6))
+        reason = random.choice(REFUSALS) if outcome == "refused" else None
+        client = task.client
+        tasks.complete(session, task, outcome=outcome, next_at=again, reason=reason, actor=manager.login, now=now)
+        if outcome == "order" and client is not None:
+            service = random.choice(tuple(payments.PAUSE_DAYS))
+            number = f"Z-{task.id}"
+            for payment in payments.of_request(number, median_amount(service), service, None, now, random):
+                _lay_down_payment(session, payment.without_request(), client)
 
     def _next(self, session: Session, payload: dict[str, Any], step: str, at: datetime, **more: Any) -> None:
         number = payload["number"] + 1
         kept = {"request": payload["request"], "number": number, "step": step, "looks": payload.get("looks", 0), **more}
         lay_down(session, KIND, SOURCE, f"{payload['request']}:{number}", at, kept)
+
+
+def _lay_down_payment(session: Session, payment: payments.InventedPayment, client: Client) -> None:
+    key = {"source": client.source, "external_id": client.external_id}
+    lay_down(session, "payment", SOURCE, payment.external_id, payment.paid_at, payment.document(SOURCE, key))
+
+
+def first_calls(session: Session, login: str, at: datetime, number: int = 0) -> None:
+    """Have a manager look at the calls on his list at an instant; he goes on by himself from then."""
+    payload = {"manager": login, "number": number}
+    lay_down(session, KIND, SOURCE, f"calls:{login}:{number}", at, payload)
 
 
 def first_look(session: Session, external_id: str, at: datetime) -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 from sqlalchemy.orm import Session
 
-from rules_engine.models import Calendar, Client, ContactPerson, ContactPoint, Manager, Role, Team, User
+from rules_engine.models import Calendar, Manager, Role, Team, User
 from rules_engine.services import reference
 
 PASSWORD = "pravila-demo"
@@ -71,6 +71,12 @@ def firm_name(random: Random, number: int) -> str:
     return f"{random.choice(('ООО', 'ООО', 'ООО', 'АО'))} «{word}{end}» № {number % 97 + 1}"
 
 
+def contact_name(random: Random) -> str:
+    """Return the name of an invented person at a client's."""
+    woman = random.random() < 0.5
+    return f"{random.choice(_WOMEN if woman else _MEN)} {random.choice(_SURNAMES)}{'а' if woman else ''}"
+
+
 def _shift(index: int) -> dict[str, list[list[str]]]:
     """Return the week of the `index`-th manager of the round-the-clock team: five eight-hour shifts.
 
@@ -123,33 +129,3 @@ def found_company(session: Session, *, managers: int, random: Random, password_h
     session.flush()
     reference.reference_changed(session)
     return logins
-
-
-def found_clients(session: Session, *, count: int, random: Random, now: datetime) -> list[Client]:
-    """Add `count` clients with phones; two thirds have an owner."""
-    owners = [manager.id for manager in session.query(Manager).order_by(Manager.id)]
-    clients = []
-    for number in range(count):
-        region, code, _ = random.choices(REGIONS, [share for *_, share in REGIONS])[0]
-        # The exchange 000 is never given out, so that nobody's telephone rings.
-        phone = f"+7{code}000{number % 10_000:04d}"
-        client = Client(
-            source="1c", external_id=f"K-{number + 1:05d}", name=firm_name(random, number), region=region,
-            inn=f"{random.randrange(10**9):010d}" if random.random() < 0.9 else None, created_at=now,
-            owner_id=random.choice(owners) if random.random() < 0.66 else None,
-        )  # fmt: skip
-        woman = random.random() < 0.5
-        person = ContactPerson(
-            name=f"{random.choice(_WOMEN if woman else _MEN)} {random.choice(_SURNAMES)}{'а' if woman else ''}"
-        )
-        client.persons.append(person)
-        client.points.append(
-            ContactPoint(
-                kind="phone", normalized=phone, person=person,
-                value=f"+7 {code} 000-{phone[-4:-2]}-{phone[-2:]}",
-            )
-        )  # fmt: skip
-        clients.append(client)
-    session.add_all(clients)
-    session.flush()
-    return clients

@@ -50,6 +50,11 @@ class InventedRequest:
     text: str
 
 
+def median_amount(service: str) -> Decimal:
+    """Return what half of the requests for a service are worth at most."""
+    return Decimal(_MEDIAN_RUBLES[service] * 1000).quantize(Decimal("0.01"))
+
+
 def mean_amount_rank(service: str, amount_minor: int | None) -> float:
     """Return where an amount stands among those of its service, 0 (small) to 1 (large); unknown is 0.4."""
     if not amount_minor:

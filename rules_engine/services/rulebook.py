@@ -33,7 +33,12 @@ from rules_engine.services import audit, journal, work
 from rules_engine.services.candidates import RosterNeeds, needs_of
 from rules_engine.services.reference import Reference, VersionRef, reference, reference_changed
 
-DECISIONS: Final = (DecisionName.ASSIGNMENT, DecisionName.ESCALATION, DecisionName.BONUS)
+DECISIONS: Final = (
+    DecisionName.ASSIGNMENT,
+    DecisionName.ESCALATION,
+    DecisionName.CALLBACKS,
+    DecisionName.BONUS,
+)
 """Those that this release takes by itself."""
 
 _KEPT: Final = 32

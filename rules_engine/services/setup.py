@@ -14,7 +14,7 @@ from rules_engine.decisions.modes import Mode
 from rules_engine.errors import InputError
 from rules_engine.language.ruleset import parse
 from rules_engine.models import BEGINNING_OF_TIME, Calendar, ModeChange, Role, RulesetVersion, User
-from rules_engine.services import audit, rulebook
+from rules_engine.services import audit, occasions, rulebook
 from rules_engine.services.reference import DEFAULT_WEEKLY
 
 LOGIN_LENGTH = 60
@@ -47,6 +47,7 @@ def initialise(
     added_calendar = _calendar(session)
     rulesets = tuple(decision for decision in rulebook.DECISIONS if _ruleset(session, decision, now))
     modes = tuple(decision for decision in rulebook.DECISIONS if _mode(session, decision, live))
+    occasions.install(session)
     administrator = bool(admin_login) and _administrator(session, admin_login or "", admin_password_hash, now)
     session.flush()
     return Installed(added_calendar, tuple(map(str, rulesets)), tuple(map(str, modes)), administrator)
