@@ -164,7 +164,7 @@ def _lay_down(session: Session, story: _Story, later: list[InventedPayment]) -> 
         lay_down(session, "payment", past.SOURCE, payment.external_id, payment.paid_at, body)
     calls_at = max(story.from_at, story.until_at - timedelta(days=CALLS_SINCE_DAYS))
     modes.set_mode(session, "callbacks", "off", actor="system", now=story.began_at)
-    modes.set_mode(session, "callbacks", "live", actor="svetlana", now=calls_at)
+    behaviour.switch_calls(session, "live", calls_at)
     for manager in session.scalars(select(Manager).order_by(Manager.id)):
         behaviour.first_calls(session, manager.login, calls_at)
     asked = session.get_one(AppSetting, KEY)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from rules_engine.demo import payments
 from rules_engine.demo.requests import mean_amount_rank, median_amount
 from rules_engine.models import Assignment, Client, Request, RequestStatus, Task, TaskKind, TaskState
-from rules_engine.services import intake, request_tasks, status, tasks
+from rules_engine.services import intake, modes, request_tasks, status, tasks
 from rules_engine.services.incoming import ContactOutcome
 from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.replay import lay_down
@@ -81,6 +81,9 @@ class Actors:
 
     def act(self, session: Session, payload: dict[str, Any], now: datetime) -> None:
         """Do one step of the life of a request, or of a day of calls, and lay down the next."""
+        if "mode" in payload:
+            modes.set_mode(session, "callbacks", payload["mode"], actor="svetlana", now=now)
+            return
         if "manager" in payload:
             self._call(session, payload, now)
             return
@@ -220,6 +223,11 @@ def first_calls(session: Session, login: str, at: datetime, number: int = 0) -> 
     """Have a manager look at the calls on his list at an instant; he goes on by himself from then."""
     payload = {"manager": login, "number": number}
     lay_down(session, KIND, SOURCE, f"calls:{login}:{number}", at, payload)
+
+
+def switch_calls(session: Session, mode: str, at: datetime) -> None:
+    """Have a head switch the rules of callbacks at an instant."""
+    lay_down(session, KIND, SOURCE, f"mode:{mode}", at, {"mode": mode})
 
 
 def first_look(session: Session, external_id: str, at: datetime) -> None:
