@@ -142,6 +142,11 @@ def put_client(session: Session, data: ClientIn, *, now: datetime, actor: str) -
     return client, Outcome.UPDATED
 
 
+def add_points(session: Session, client_id: int, *, phone: str | None, email: str | None) -> None:
+    """Add a phone and a mail address to a client, as far as he does not have them yet."""
+    _add_points(session, client_id, RequestClientIn(phone=phone, email=email))
+
+
 def forbid_calls(session: Session, client_id: int) -> None:
     """Note that the client asked not to be called."""
     client = session.get(Client, client_id, with_for_update=True)

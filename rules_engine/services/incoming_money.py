@@ -69,12 +69,14 @@ Month = Annotated[
 
 
 class PaymentClientIn(Form):
-    """Who paid: his key in another system, a tax number, or both. `name` is for one who is not known yet."""
+    """Who paid: his key in another system, a tax number, or both. The rest is for one who is not known yet."""
 
     source: Code | None = None
     external_id: Code | None = None
     name: Name | None = None
     inn: Inn | None = None
+    phone: Code | None = None
+    email: Code | None = None
 
     @model_validator(mode="after")
     def _is_somebody(self) -> Self:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from rules_engine.db import is_sqlite
 from rules_engine.errors import InputError
 from rules_engine.models import Assignment, Client, Payment, Request
+from rules_engine.services import clients
 from rules_engine.services.incoming_money import PaymentIn
 from rules_engine.services.inserting import one_at_a_time
 from rules_engine.services.reading import rows
@@ -249,8 +250,10 @@ def _store(
     session.connection().execute(statement, values)
     # Read again, also those that somebody else was just storing.
     for key, stored in _clients_by_key(session, fresh).items():
-        client = fresh[key][0]
+        client, data = fresh[key]
         client.id, client.group_id, client.owner_id = stored.id, stored.group_id, stored.owner_id
+        if data.client.phone or data.client.email:
+            clients.add_points(session, client.id, phone=data.client.phone, email=data.client.email)
 
 
 def _requests_by_key(session: Session, named: Iterable[Any]) -> dict[_Key, FoundRequest]:

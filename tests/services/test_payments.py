@@ -115,11 +115,12 @@ class TestBooking:
         assert (stored.month, f"{stored.paid_on}") == ("2026-10", "2026-10-01")
 
     def test_an_unknown_client_is_made(self, session: Session, cast: Cast) -> None:
-        data = form("P-1", client={**key("K-9"), "name": "Лютик", "inn": "7707083893"})
+        data = form("P-1", client={**key("K-9"), "name": "Лютик", "inn": "7707083893", "phone": "8 495 000-00-07"})
 
         payment = payments.book(session, data, now=MONDAY, actor="api:1c").payment
 
         assert (payment.client.name, payment.client.inn, payment.client.external_id) == ("Лютик", "7707083893", "K-9")
+        assert [point.normalized for point in payment.client.points] == ["+74950000007"]
         assert problem_words(payment, "ru") == ["некому зачесть"]
         assert payment.is_unmatched
 
