@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from flask_babel import gettext as _
 
 from admin.base import shell
-from admin.language import day, local, moment, words
+from admin.language import day, local, moment
 from rules_engine.decisions.client_time import ClientTime, time_at
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.models import OverdueAction, OverdueState
@@ -26,8 +26,7 @@ def hold_words(hold: OverdueAction | None, overdue_calls: int) -> tuple[str, str
         return None
     if hold.state is OverdueState.PROPOSED:
         return "", _(
-            "A hold on new requests was proposed to the head, who decides: %(ground)s.",
-            ground=words(hold.ground).rstrip("."),
+            "A hold on new requests was proposed to the head, who decides. Calls overdue: %(now)s.", now=overdue_calls
         )
     text = _("New requests are on hold.")
     if hold.ends_at is not None:

@@ -238,6 +238,8 @@ def _due(line: TaskLine, whose: ManagerRef, now: datetime) -> tuple[str, str]:
     """Return how urgent a line is, as a class, and its due time in words; lateness counts his working minutes."""
     if line.due_at is None:
         return "muted", _("no date")
+    if line.due_at < now and line.callback_id is not None:
+        return "late", _("was due %(day)s", day=moment(line.due_at))
     if line.due_at < now:
         late = whose.calendar.elapsed_minutes(line.due_at, now)
         return "late", _("late by %(time)s", time=minutes(late)) if late else _("due now")

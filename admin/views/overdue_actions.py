@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from admin.access import Scope, may
 from admin.base import commit_and_wake, db_session, request_now
-from admin.language import language
+from admin.language import language, words
 from admin.security import actor, scope, viewer
 from rules_engine.errors import Conflict, PravilaError
 from rules_engine.models import Callback, CallbackState, Decision, OverdueAction, OverdueKind, OverdueState
@@ -139,6 +139,12 @@ def rule_titles(session: Session, actions: Sequence[OverdueAction]) -> dict[int,
     return titles
 
 
+def ground_words(action: OverdueAction, title: Mapping[str, Any]) -> str:
+    """Return what was not done as a sentence; the title of the rule, which stands beside it, is not said twice."""
+    text = words(action.ground).removeprefix(words(title)).lstrip(" :").rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _page(refused: Refused | None = None) -> str:
     session, now = db_session(), request_now()
     picture = reference(session)
@@ -159,6 +165,7 @@ def _page(refused: Refused | None = None) -> str:
         past = past.where(OverdueAction.id < before)
     history = session.scalars(past.order_by(OverdueAction.id.desc()).limit(PAGE + 1)).all()
     late = late_calls(session, picture, now, own)
+    titles = rule_titles(session, [*opened, *history])
     return render_template(
         "overdue_actions.html",
         proposals=[row for row in opened if row.state is OverdueState.PROPOSED],
@@ -167,7 +174,8 @@ def _page(refused: Refused | None = None) -> str:
         older=history[PAGE - 1].id if len(history) > PAGE else None,
         late=late,
         late_of={line.login: line.number for line in late},
-        titles=rule_titles(session, [*opened, *history]),
+        titles=titles,
+        ground_words=lambda row: ground_words(row, titles[row.id]),
         occasions={code: row.title for code, row in call_sheets.occasions(session).items()},
         people={one.id: one for one in picture.managers.values()},
         takers=sorted(
@@ -199,21 +207,21 @@ def _name(manager_id: int | None) -> str:
     return found.name if found else "—"
 
 
-def _done(words: str) -> ResponseReturnValue:
+def _done(said: str) -> ResponseReturnValue:
     commit_and_wake()
-    flash(words, "good")
+    flash(said, "good")
     return redirect(url_for("overdue.index"))
 
 
 def _refuse(action_id: int, problem: PravilaError) -> ResponseReturnValue:
     """Show the list again with the problem beside what was typed; what somebody else was faster with, above it."""
     db_session().rollback()
-    words = str(problem.data.get(language()) or problem.message(language()))
-    words = words[:1].upper() + words[1:]
+    said = str(problem.data.get(language()) or problem.message(language()))
+    said = said[:1].upper() + said[1:]
     if isinstance(problem, Conflict):
-        flash(words, "bad")
+        flash(said, "bad")
         return _page(), 409
-    return _page(Refused(action_id, request.form.get("reason", ""), words)), 422
+    return _page(Refused(action_id, request.form.get("reason", ""), said)), 422
 
 
 def init_app(app: Flask) -> None:

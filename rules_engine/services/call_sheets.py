@@ -47,7 +47,8 @@ class CallSheet:
 
     `occasions`: the titles, {"ru", "en"}, that this one call serves, its own first. `script` is the rule's own opening
     phrase, else that of the occasion, None where neither has one. `usual_interval_days` is the client's own one, never
-    that of others like him; `service` what he bought most often. `there` is None where his zone is not known.
+    that of others like him. `silent_days` have passed since his last payment; `service` is what he bought most often.
+    `there` is None where his zone is not known.
     """
 
     occasions: tuple[Text, ...]
@@ -56,6 +57,7 @@ class CallSheet:
     attempts: int
     average_payment_minor: int | None
     usual_interval_days: int | None
+    silent_days: int | None
     service: str | None
     last_word: LastWord | None
     there: ClientTime | None
@@ -88,6 +90,7 @@ def call_sheets(session: Session, callback_ids: Collection[int], now: datetime) 
     services = _services(session, client_ids)
     said = last_words(session, client_ids)
     phones = _phones(session, client_ids)
+    today = reference(session).day_of(now).toordinal()
     sheets = {}
     for call, region, city in rows:
         paid = money.get(call.client_id)
@@ -101,6 +104,7 @@ def call_sheets(session: Session, callback_ids: Collection[int], now: datetime) 
             attempts=call.attempts,
             average_payment_minor=paid.average_payment if paid else None,
             usual_interval_days=paid.usual_interval_days if paid and paid.has_own_interval else None,
+            silent_days=today - paid.last_day if paid and paid.last_day is not None else None,
             service=services.get(call.client_id),
             last_word=said.get(call.client_id),
             there=time_at(zone, now) if zone else None,

@@ -318,7 +318,9 @@ class TestCallsAreShown:
 
         for words in (
             "плановый звонок", "скоро понадобится", "обычно платит 40\xa0000\xa0₽ раз в 60 дней", "хостинг",
-            "Прошло 57 дней", "Прошлый раз, 1 сент.:", "отказ, отложили, «в октябре»", "У клиента 15:20",
+            "Прошло 67 дней с последней оплаты.",
+            "Прошло 57 дней: скоро понадобится продление.",
+            "Прошлый раз, 1 сент.:", "отказ, отложили, «в октябре»", "У клиента 15:20",
             "«Подходит срок продления, всё ли устраивает?»", "до 18:00",
         ):  # fmt: skip
             assert words in re.sub(r"[ \n]+", " ", card), words
@@ -362,7 +364,7 @@ class TestCallsAreShown:
         with db.transaction(sessions) as session:
             row_id = make_overdue_action(session, cast.anna).id
         anna = logged_in("anna")
-        assert "решение за ним: Просрочено звонков: 5." in anna.get("/my/").text
+        assert "решение за ним. Просрочено звонков: 5." in anna.get("/my/").text
 
         with db.transaction(sessions) as session:
             row = session.get(type(make_overdue_action(session, cast.boris)), row_id)

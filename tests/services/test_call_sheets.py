@@ -86,7 +86,7 @@ class TestSheet:
         sheet = call_sheets.call_sheets(session, [call.id], MONDAY)[call.id]
 
         assert (sheet.script, sheet.average_payment_minor, sheet.usual_interval_days) == (None, None, None)
-        assert (sheet.last_word, sheet.there) == (None, None)
+        assert (sheet.last_word, sheet.there, sheet.silent_days) == (None, None, None)
 
     def test_the_rule_s_own_phrase_goes_before_that_of_the_occasion(self, session: Session, cast: Cast) -> None:
         make_occasion(session)
