@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from sqlalchemy.orm import Session, sessionmaker
-from waitress import create_server
+from waitress import create_server, wasyncore
 
 from hatch_build import compile_catalogues
 from rules_engine import clock, db
@@ -97,7 +97,8 @@ def site(settings: Settings, sqlite_url: str) -> Iterator[Site]:
             business_clock,
             db.make_sessions(shell.engine, shell.settings),
         )
-        server.close()
+        # In the thread that waits on these sockets: closed from here, it could find them gone.
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
         thread.join(timeout=10)
         server.task_dispatcher.shutdown()
         listener.close()
