@@ -80,8 +80,8 @@ class KnownCall:
 
     def serves(self, occasion: str, cause: Cause) -> bool:
         """Return whether this is the call on that occasion for that cause, also as one of several."""
-        if occasion == self.occasion:
-            return cause.key == self.cause
+        if occasion == self.occasion and cause.key == self.cause:
+            return True
         return occasion in self.also and (self.closed_us is None or self.closed_us >= cause.at_us)
 
 
@@ -265,6 +265,7 @@ class _Evaluation:
         self._joined: list[Joined] = []
         self._left_out: list[LeftOut] = []
         self._effects: list[Effect] = []
+        self._waiting: list[tuple[LeftOut, Scheduled]] = []
 
     def outcome(self) -> CallbackOutcome:
         skips = tuple((rule, action.text("reason") or "") for rule, action in self._actions("skip"))
@@ -277,6 +278,7 @@ class _Evaluation:
         for rule, action in self._actions("schedule_callback"):
             if self._schedule(rule, action, is_skipped=bool(skips)):
                 self._effects.append(Effect.of(action, rule))
+        self._join_what_was_left_out()
         if released is not None:
             self._effects.append(Effect.of(released[1], released[0]))
         retries = [call.until_us for call in self._left_out if call.until_us is not None]
@@ -341,7 +343,11 @@ class _Evaluation:
     def _cycle(self, rule: str, occasion: str, kind: CauseKind, cause: Cause) -> int | None:
         """Return the number of this round of attempts, None (and why) where it is not the time for one."""
         same = [call for call in self._now.known if call.serves(occasion, cause)]
-        if any(call.is_open for call in same) or any(call.occasion == occasion for call in self._calls):
+        # One open call on an occasion is enough, whatever it is about; but another promise has another day.
+        is_planned = kind is not CauseKind.PROMISE and any(
+            call.is_open and call.occasion == occasion for call in self._now.known
+        )
+        if is_planned or any(call.is_open for call in same) or any(call.occasion == occasion for call in self._calls):
             self._leave_out(rule, occasion, Why.ALREADY_PLANNED)
             return None
         if not same:
@@ -405,8 +411,26 @@ class _Evaluation:
         if until_us is not None and call is not None:
             # Not when it may be made, but when it may be planned.
             until_us -= call.from_us - self._now.now_us
-        self._left_out.append(LeftOut(rule, occasion, why, until_us))
+        left_out = LeftOut(rule, occasion, why, until_us)
+        self._left_out.append(left_out)
+        if call is not None:
+            self._waiting.append((left_out, call))
         return False
+
+    def _join_what_was_left_out(self) -> None:
+        """An occasion that came too early for a call of its own is named by one that a later rule planned."""
+        for left_out, call in self._waiting:
+            for place, other in enumerate(self._calls):
+                if self._is_near(other.from_us, call):
+                    self._calls[place] = replace(other, also=(*other.also, call.occasion))
+                    self._left_out.remove(left_out)
+                    action = next(
+                        action
+                        for rule, action in self._actions("schedule_callback")
+                        if rule == call.rule and action.text("occasion") == call.occasion
+                    )
+                    self._effects.append(Effect.of(action, call.rule))
+                    break
 
     def _retry(self, us: int) -> int:
         """Return when to look again: not before tomorrow, because calls are planned by days."""
