@@ -29,6 +29,7 @@ COMMANDS = {
     "decide": ("rules_engine.cli.decide", "decide"),
     "rules": ("rules_engine.cli.rules", "rules"),
     "explain": ("rules_engine.cli.explain", "explain"),
+    "bonus": ("rules_engine.cli.bonus", "bonus"),
     "ledger": ("rules_engine.cli.ledger", "ledger"),
     "calendar": ("rules_engine.cli.calendar_cmd", "calendar"),
 }

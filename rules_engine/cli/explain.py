@@ -1,4 +1,4 @@
-"""`pravila explain`: the stored explanation of a request, a task or a client, in words."""
+"""`pravila explain`: the stored explanation of a request, a task, a client or a statement, in words."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +11,7 @@ from rules_engine.cli.output import json_option, open_session, print_json
 from rules_engine.errors import NotFound
 from rules_engine.models import Request
 from rules_engine.services import explain as explanations
+from rules_engine.services.bonus_show import explain_statement
 from rules_engine.settings import Settings
 
 _KINDS = ("request", "task", "client", "statement")
@@ -43,7 +44,7 @@ def _explained(session: Session, kind: str, id_: str, lang: str) -> dict[str, An
         return explanations.explain_task(session, int(id_), lang)
     if kind == "client":
         return explanations.explain_client(session, int(id_), lang)
-    return explanations.explain_statement(int(id_))
+    return explain_statement(session, int(id_), lang)
 
 
 def _request_id(session: Session, id_: str) -> int:

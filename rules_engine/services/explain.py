@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.modes import Mode
-from rules_engine.errors import NotFound, PolicyViolation
-from rules_engine.models import Assignment, AssignmentCause, Client, Decision, Request, Role, Task
+from rules_engine.errors import NotFound
+from rules_engine.models import Assignment, AssignmentCause, Callback, Client, Decision, Request, Role, Task
 from rules_engine.services import journal, settings_store
 from rules_engine.services.explain_decision import Reader, describe
 from rules_engine.services.reference import reference
@@ -109,7 +109,10 @@ def explain_task(session: Session, task_id: int, lang: str, viewer: Viewer | Non
 
 
 def explain_client(session: Session, client_id: int, lang: str, viewer: Viewer | None = None) -> dict[str, Any]:
-    """Return whose a client is and why each of his last requests is with whom it is. Raises NotFound."""
+    """Return whose a client is, why he is called or not, and why each of his last requests is with whom it is.
+
+    Raises NotFound.
+    """
     client = session.get(Client, client_id)
     if client is None:
         raise NotFound(what=f"client {client_id}")
@@ -131,16 +134,24 @@ def explain_client(session: Session, client_id: int, lang: str, viewer: Viewer |
         "sentences": [
             f"{label}: {one.name if one else '—'}." for label, one in zip(labels, (owner, cover), strict=True)
         ],
+        "decisions": _of_client(session, client.id, lang, viewer),
         "requests": [explain_request(session, request_id, lang, viewer) for request_id in ids],
     }
 
 
-def explain_statement(statement_id: int) -> dict[str, Any]:
-    """Raise PolicyViolation: bonus statements come with a later release."""
-    raise PolicyViolation(
-        ru=f"расчётных листов премии в этой версии нет (спрошен {statement_id})",
-        en=f"this release has no bonus statements ({statement_id} was asked for)",
-    )
+def _of_client(session: Session, client_id: int, lang: str, viewer: Viewer | None) -> list[dict[str, Any]]:
+    """Return what the rules of callbacks last decided about a client, and those of escalation about his calls."""
+    calls = select(Callback.id).where(Callback.client_id == client_id)
+    about_client = (Decision.subject_kind == "client") & (Decision.subject_id == client_id)
+    about_calls = (Decision.subject_kind == "callback") & Decision.subject_id.in_(calls)
+    found = session.scalars(
+        select(Decision).where(about_client | about_calls).order_by(Decision.id.desc()).limit(_OF_CLIENT)
+    ).all()
+    details = journal.details_of(session, [row.id for row in found])
+    reader = Reader(session, reference(session), references(session), lang if lang == "ru" else "en")
+    if viewer is not None and viewer.role is Role.MANAGER:
+        reader.login = viewer.login
+    return [describe(row, details.get(row.id), reader) for row in found]
 
 
 def may_ask_why(session: Session, request: Request, manager_id: int, now: datetime) -> bool:

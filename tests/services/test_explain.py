@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from rules_engine import db
 from rules_engine.cli import main
-from rules_engine.errors import NotFound, PolicyViolation
+from rules_engine.errors import NotFound
 from rules_engine.models import DecisionDetail, LedgerBalance, Request, RulesetVersion, Task
-from rules_engine.services import explain, settings_store
+from rules_engine.services import settings_store
 from rules_engine.services.assignment import assign_by_hand, assign_external, decide_and_assign
 from rules_engine.services.explain import explain_client, explain_request, explain_task, may_ask_why
 from rules_engine.settings import Settings
@@ -250,10 +250,6 @@ class TestTaskAndClient:
 
         assert told["sentences"] == ["Закреплённый менеджер: Вера.", "Замещающий: —."]
         assert told["requests"][0]["fired"][0]["id"] == "own"
-
-    def test_statements_come_later_and_it_says_so(self) -> None:
-        with pytest.raises(PolicyViolation):
-            explain.explain_statement(1)
 
 
 class TestCommand:
