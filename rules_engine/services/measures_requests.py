@@ -129,7 +129,7 @@ def processed(
     """
     until = min(until, month.end)
     first: dict[int, Processed] = {}
-    closed = _closed(session, month, until, ids, [one.request_id for one in paid])
+    closed = _closed(session, month, until, ids, frozenset(one.request_id for one in paid))
     kept = _kept_steps(session, month, until, ids)
     for one in (*closed, *kept, *_nobody_reached(session, month, until, ids), *confirmed):
         known = first.get(one.request_id)
@@ -139,7 +139,7 @@ def processed(
 
 
 def _closed(
-    session: Session, month: Month, until: datetime, ids: Collection[int] | None, paid: list[int]
+    session: Session, month: Month, until: datetime, ids: Collection[int] | None, paid: frozenset[int]
 ) -> list[Processed]:
     """Return what was paid or refused after an answer with substance, unless a kept step had counted it before."""
     ended = and_(
