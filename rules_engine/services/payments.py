@@ -78,11 +78,7 @@ def book_many(
 
 def by_key(session: Session, source: str, external_id: str) -> Payment | None:
     """Return the payment with this key in another system, as it is stored now."""
-    found = session.scalars(
-        select(Payment).where(Payment.source == source, Payment.external_id == external_id),
-        execution_options={"populate_existing": True},
-    )
-    return found.one_or_none()
+    return session.scalars(_BY_KEY, {"its_source": source, "its_id": external_id}).one_or_none()
 
 
 def body_hash(data: PaymentIn) -> str:
@@ -309,6 +305,11 @@ def _credit(payment_id: int, draft: Draft, money_class: MoneyClass) -> dict[str,
 
 
 _PAYMENTS: Final = cast(Table, Payment.__table__)
+_BY_KEY: Final = (
+    select(Payment)
+    .where(Payment.source == bindparam("its_source"), Payment.external_id == bindparam("its_id"))
+    .execution_options(populate_existing=True)
+)
 _KNOWN: Final = select(Payment.external_id, Payment.body_hash).where(
     Payment.source == bindparam("its_source"), Payment.external_id.in_(bindparam("ids", expanding=True))
 )
