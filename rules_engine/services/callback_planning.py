@@ -32,7 +32,9 @@ from rules_engine.services.writing import add_row, add_rows
 FIRING_KIND: Final = "client"
 _CALLS = cast(Table, Callback.__table__)
 _CLIENTS = cast(Table, Client.__table__)
-_SET_SEGMENT: Final = update(_CLIENTS).where(_CLIENTS.c.id == bindparam("client")).values(segment=bindparam("segment_name"))
+_SET_SEGMENT: Final = (
+    update(_CLIENTS).where(_CLIENTS.c.id == bindparam("client")).values(segment=bindparam("segment_name"))
+)
 
 
 def carry_out(

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.assignment_words import candidate_words, explain_assignment, pool_name, reason_words
+from rules_engine.decisions.callback_words import explain_callbacks
 from rules_engine.decisions.escalation_words import explain_escalation
 from rules_engine.decisions.field_words import condition_words, value_words
 from rules_engine.language.model import OTHERWISE, Ruleset
@@ -14,6 +15,7 @@ from rules_engine.language.ruleset import parse
 from rules_engine.language.sentence import otherwise_spans, plain, rule_text
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Decision, RulesetVersion
+from rules_engine.services.occasions import catalogue
 from rules_engine.services.reassignment import BY_HAND
 from rules_engine.services.reference import Reference
 from rules_engine.services.rulebook import StoredReferences
@@ -88,7 +90,10 @@ def _sentences(row: Decision, detail: Mapping[str, Any] | None, reader: Reader) 
         yield _PRUNED[reader.lang]
         return
     outcome = detail["outcome"]
-    if "firings" in outcome:
+    if "scheduled" in outcome:
+        titles = {code: str(one.title.get(reader.lang) or code) for code, one in catalogue(reader.session).items()}
+        yield from explain_callbacks(outcome, reader.lang, titles, reader.picture.zone)
+    elif "firings" in outcome:
         yield from explain_escalation(outcome, reader.lang, reader.names)
     elif outcome["rule"] == BY_HAND:
         yield from _by_hand(row, detail, reader)
@@ -187,7 +192,7 @@ def _candidate(one: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
 
 def _attempts(outcome: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """Return every pool that was tried, in order."""
-    if outcome is None:
+    if outcome is None or "scheduled" in outcome:
         return []
     if "firings" not in outcome:
         return list(outcome["attempts"])
