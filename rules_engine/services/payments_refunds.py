@@ -121,7 +121,12 @@ def _latest(session: Session, draft: Draft) -> Payment | None:
     bearing = next((row for row in open_ones if row.remaining >= -draft.amount_minor), None)
     if bearing is None:
         raise too_large(-draft.amount_minor, max(row.remaining for row in open_ones))
-    return session.get_one(Payment, bearing.id, with_for_update=True)
+    found = session.get_one(Payment, bearing.id, with_for_update=True)
+    # Counted again under the lock: another refund may just have come.
+    remaining = remaining_of(session, found)
+    if -draft.amount_minor > remaining:
+        raise too_large(-draft.amount_minor, remaining)
+    return found
 
 
 def _of_group(session: Session, found: Payment, draft: Draft) -> bool:

@@ -1,13 +1,16 @@
 """Payments as they come in: matched, classed, credited; refunds; the same twice; what a person must look at."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
+from rules_engine import db
 from rules_engine.errors import Conflict, InputError, PravilaError
 from rules_engine.models import (
     BonusPeriod,
@@ -26,6 +29,7 @@ from rules_engine.services.forms import InvalidForm, read
 from rules_engine.services.incoming_money import PaymentIn
 from rules_engine.services.outcome import Outcome
 from rules_engine.services.payments_mending import problem_words
+from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,
     Cast,
@@ -434,3 +438,48 @@ def test_two_databases_book_alike(any_session: Session) -> None:
         select(PaymentCredit.amount_minor, PaymentCredit.money_class).order_by(PaymentCredit.id)
     ).all()
     assert [tuple(row) for row in seen] == [(100_000, OLD), (100_000, OLD), (-100, OLD), (100_000, NEW)]
+
+
+@pytest.mark.parametrize("amount", ["1000.00", "-1.00"])
+def test_the_same_payment_twice_at_once_is_booked_once(any_engine: Engine, settings: Settings, amount: str) -> None:
+    sessions = db.make_sessions(any_engine, settings)
+    with db.transaction(sessions) as session:
+        cast = make_cast(session)
+        make_client(session, owner=cast.anna, external_id="K-1")
+        payments.book(session, form("P-0"), now=MONDAY, actor="api:1c")
+    start = threading.Barrier(4)
+
+    def deliver() -> bool:
+        start.wait()
+        with db.transaction(sessions) as session:
+            return payments.book(session, form("P-1", amount), now=MONDAY, actor="api:1c").created
+
+    with ThreadPoolExecutor(4) as pool:
+        created = [call.result() for call in [pool.submit(deliver) for _ in range(4)]]
+
+    assert sorted(created) == [False, False, False, True]
+    with sessions() as session:
+        assert session.scalar(select(func.count(PaymentCredit.id))) == 2
+
+
+def test_refunds_at_once_never_pay_back_more_than_was_paid(any_engine: Engine, settings: Settings) -> None:
+    sessions = db.make_sessions(any_engine, settings)
+    with db.transaction(sessions) as session:
+        cast = make_cast(session)
+        make_client(session, owner=cast.anna, external_id="K-1")
+        payments.book(session, form("P-0", "100.00"), now=MONDAY, actor="api:1c")
+    start = threading.Barrier(4)
+
+    def pay_back(number: int) -> bool:
+        start.wait()
+        try:
+            with db.transaction(sessions) as session:
+                payments.book(session, form(f"R-{number}", "-60.00"), now=MONDAY, actor="api:1c")
+        except InputError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [call.result() for call in [pool.submit(pay_back, number) for number in range(4)]]
+
+    assert sorted(done) == [False, False, False, True]
