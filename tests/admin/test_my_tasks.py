@@ -21,6 +21,7 @@ from rules_engine.models import (
     Task,
     TaskKind,
     TaskState,
+    User,
 )
 from rules_engine.services import assignment, settings_store
 from tests.admin.conftest import Browser, StandingClock
@@ -326,17 +327,25 @@ class TestCallsAreShown:
             assert words in re.sub(r"[ \n]+", " ", card), words
         assert f'href="tel:+74951000000" data-opens="talk-{task_id}"' in card
 
+    @pytest.mark.parametrize(
+        ("region", "words"),
+        [
+            # 18:20 there; both are at work again at nine in Moscow, which is four in the afternoon in Vladivostok.
+            ("Приморский край", "У клиента 18:20, звонить: завтра\xa009:00"),
+            # There the day for calls ends when it begins in Moscow.
+            ("Камчатский край", "У клиента 20:20, не время для звонков"),
+        ],
+    )
     def test_outside_the_client_s_hours_it_says_when_to_call(
-        self, logged_in: LogIn, cast: Cast, sessions: Sessions, business_clock: StandingClock
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions, region: str, words: str
     ) -> None:
         (task_id,) = hand_out(sessions, cast.anna)
         with db.transaction(sessions) as session:
-            session.get_one(Client, call_of(sessions, task_id).client_id).region = "Приморский край"
+            session.get_one(Client, call_of(sessions, task_id).client_id).region = region
 
         (card,) = cards(logged_in("anna").get("/my/").text)
 
-        # 18:20 in Vladivostok; both are at work again at nine in Moscow, which is four in the afternoon there.
-        assert "У клиента 18:20, звонить: завтра\xa009:00" in card
+        assert words in card
         assert "btn primary" not in card
 
     def test_the_day_s_progress_is_shown(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
@@ -391,6 +400,18 @@ class TestCallsAreShown:
         anna.get("/my/")
 
         assert count_queries() <= few
+
+    def test_in_english_every_word_is_english(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+        give(sessions, cast.anna)
+        hand_out(sessions, cast.anna, 2, due_at=at("2026-10-02 18:00"))
+        with db.transaction(sessions) as session:
+            make_overdue_action(session, cast.anna, state=OverdueState.CONFIRMED, ends_at=at("2026-10-06 18:00"))
+            session.get_one(User, cast.anna.user_id).locale = "en"
+        anna = logged_in("anna")
+
+        for path in ("/my/", "/overdue/"):
+            said = re.sub(r"<[^>]+>|Клиент \d|Фирма \d|Анна|для примера|Галина", " ", anna.get(path).text)
+            assert re.findall(r"[А-Яа-яё]+", said) == []
 
 
 class TestCallsAreMade:
