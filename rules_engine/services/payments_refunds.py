@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import BigInteger, bindparam, cast, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from rules_engine.decisions.money import format_amount
@@ -137,8 +137,10 @@ def _of_group(session: Session, found: Payment, draft: Draft) -> bool:
 
 
 _refund = aliased(Payment)
+# As a whole number: PostgreSQL adds such up to a decimal.
+_SUM: Final = cast(func.sum(_refund.amount_minor), BigInteger)
 _BACK: Final = (
-    select(func.sum(_refund.amount_minor))
+    select(_SUM)
     .where(_refund.reverses_id == Payment.id, _refund.id != bindparam("besides"))
     .correlate(Payment)
     .scalar_subquery()
@@ -148,9 +150,7 @@ _BY_KEY: Final = (
     .where(Payment.source == bindparam("its_source"), Payment.external_id == bindparam("its_id"))
     .with_for_update()
 )
-_PAID_BACK: Final = select(func.sum(_refund.amount_minor)).where(
-    _refund.reverses_id == bindparam("payment"), _refund.id != bindparam("besides")
-)
+_PAID_BACK: Final = select(_SUM).where(_refund.reverses_id == bindparam("payment"), _refund.id != bindparam("besides"))
 _OF_CLIENT: Final = (
     select(Payment.id, (Payment.amount_minor + func.coalesce(_BACK, 0)).label("remaining"))
     .where(
