@@ -49,6 +49,7 @@ _EVENTS: Final[Mapping[str, CauseKind]] = {
     "request_lost": CauseKind.REFUSAL,
     "contact": CauseKind.CONTACT,
 }
+_FIRST_WINS: Final = frozenset({"set_segment", "release_client"})
 _MAY_COME_AGAIN: Final = frozenset({CauseKind.PAYMENT})
 """After a pause these may lead to another round of attempts; a promise and a refusal are answered once."""
 
@@ -254,6 +255,23 @@ def deadline(calendar: WorkingCalendar, from_us_: int, within: int, *, whole_day
     first = calendar.local_day_us(from_us_) + (0 if whole_days else 1)
     opening = calendar.working_day_opening_us(first, within - 1)
     return None if opening is None else to_us(calendar.end_of_current_or_next_working_day(from_us(opening)))
+
+
+def lasting_calls(ruleset: Ruleset, effects: Sequence[Effect]) -> tuple[Effect, ...]:
+    """Return the effects of a ruleset of callbacks that nothing cancels: for facts from a file, without a client.
+
+    Of `set_segment` and `release_client` the first stays; with a `skip` no call but the one the client asked for.
+    """
+    is_skipped = any(effect.action == "skip" for effect in effects)
+    kept: list[Effect] = []
+    for effect in effects:
+        if effect.action in _FIRST_WINS and any(other.action == effect.action for other in kept):
+            continue
+        is_call = effect.action == "schedule_callback"
+        if is_call and is_skipped and cause_kind(ruleset, effect.rule) is not CauseKind.PROMISE:
+            continue
+        kept.append(effect)
+    return tuple(kept)
 
 
 class _Evaluation:

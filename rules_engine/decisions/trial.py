@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from rules_engine.decisions.assignment import AssignmentOutcome, decide
+from rules_engine.decisions.callbacks import lasting_calls
 from rules_engine.decisions.effects import Effect
 from rules_engine.decisions.escalation import lasting
 from rules_engine.decisions.roster import Candidate, Roster
@@ -52,6 +53,8 @@ def decide_from_facts(ruleset: Ruleset, document: Mapping[str, Any], matching: S
     if not fired and ruleset.otherwise:
         fired = (OTHERWISE,)
     effects = tuple(Effect.of(action, rule) for rule in fired for action in ruleset.actions_of(rule))
+    if ruleset.decision is Decision.CALLBACKS:
+        return Trial(fired, lasting_calls(ruleset, effects))
     return Trial(fired, lasting(effects) if ruleset.decision is Decision.ESCALATION else effects)
 
 

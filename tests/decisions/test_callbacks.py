@@ -24,6 +24,7 @@ from rules_engine.decisions.callbacks import (
 from rules_engine.decisions.client_intervals import ClientMoney
 from rules_engine.decisions.instants import DAY_US, MINUTE_US, to_us
 from rules_engine.decisions.request_clocks import RequestClocks, RequestTimes
+from rules_engine.decisions.trial import decide_from_facts
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.ruleset import Ruleset, parse
@@ -156,6 +157,21 @@ class TestExamples:
     def test_the_first_segment_wins_and_the_present_one_is_no_change(self) -> None:
         assert decide_callbacks(RULES, ["paid", "lapsing"], STANDING).segment == ("paid", "new")
         assert decide_callbacks(RULES, ["paid"], replace(STANDING, segment="new")).segment is None
+
+    def test_facts_from_a_file_show_what_a_skip_leaves(self) -> None:
+        facts = {
+            "client.days_since_last_contact": 3,
+            "client.asked_to_call_on": "2026-10-08",
+            "client.payments_count": 1,
+            "client.overdue_ratio": "2",
+        }
+        found = decide_from_facts(RULES, facts)
+        assert found.fired == ("quiet", "promise", "paid", "lapsing")
+        assert [(one.rule, one.action) for one in found.effects] == [
+            ("quiet", "skip"),
+            ("promise", "schedule_callback"),
+            ("paid", "set_segment"),
+        ]
 
     def test_overdue_days_begin_with_the_next_working_day(self) -> None:
         overdue = DaysOverdue(CALENDAR, to_us(at("2026-10-09 18:00")))

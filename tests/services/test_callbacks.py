@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
@@ -37,6 +37,7 @@ from rules_engine.services import (
 )
 from rules_engine.services.incoming import AbsenceIn, ContactIn, Key
 from rules_engine.services.setup import shipped_ruleset
+from rules_engine.settings import Settings
 from tests.factories import (
     Cast,
     assignment_rules,
@@ -537,6 +538,28 @@ class TestOutcomes:
         make_payment(session, other, NOW + DAY)
         look(session, other, NOW + DAY)
         assert only_call(session, other).state is CallbackState.PLANNED
+
+
+def test_both_kinds_of_database_plan_open_finish_and_tell(any_engine: Engine, settings: Settings) -> None:
+    sessions = db.make_sessions(any_engine, settings)
+    with db.transaction(sessions) as session:
+        cast = company(session)
+        silent = buyer(session, cast, 240, 180, 120, owner=None, phone="+79990001122")
+        refusing = client_of(session, cast)
+        make_contact(session, at=NOW - 30 * DAY, client=refusing, outcome="refused", reason="rival")
+        make_contact(session, at=NOW - DAY, client=refusing, outcome="thinks", asked_to_call_at=NOW + DAY)
+        callbacks.ask_for_clients(session, [silent.id, refusing.id], NOW)
+    totals = agenda.run_due(sessions, NOW)
+    assert (totals.callbacks, totals.failed) == (2, 0)
+    with db.transaction(sessions) as session:
+        call = only_call(session, silent)
+        assert only_call(session, refusing).occasion == "promise"
+        callbacks.postpone(session, call, until=NOW + DAY, reason="занят", actor="anna", now=NOW)
+        callbacks.finish(session, call, outcome="do_not_call", actor="anna", now=NOW + timedelta(hours=1))
+    assert agenda.run_due(sessions, NOW + 3 * DAY).failed == 0
+    with sessions() as session:
+        assert [one.state for one in calls(session, silent)] == [CallbackState.DONE]
+        assert [one.state for one in calls(session, refusing)] == [CallbackState.OPEN]
 
 
 def test_run_due_goes_from_the_client_to_the_task_and_does_it_once(sessions: sessionmaker[Session]) -> None:

@@ -263,3 +263,23 @@ class TestRelease:
         callbacks.finish(session, neglected, outcome="answered", actor="anna", now=NOW)
         overdue_actions.look(session, the_hold(session).id, NOW)
         assert the_hold(session).state is OverdueState.WITHDRAWN
+
+
+def test_both_kinds_of_database_propose_decline_confirm_and_end(any_session: Session) -> None:
+    session = any_session
+    cast = company(session)
+    calls = five_overdue(session, cast)
+    overdue_actions.decline(session, the_hold(session), "galina", NOW, reason="выставка")
+    sixth = overdue_call(session, cast, at("2026-10-05 18:00"))
+    tuesday = at("2026-10-06 09:00")
+    callbacks.look_at_callback(session, sixth.id, tuesday)
+    overdue_actions.confirm(session, the_hold(session), "galina", tuesday)
+    assert cast.anna.id not in {receives(session, tuesday + timedelta(minutes=n)) for n in range(3)}
+    for call in calls[:4]:
+        callbacks.finish(session, call, outcome="order", actor="anna", now=tuesday + timedelta(hours=1))
+    overdue_actions.look(session, the_hold(session).id, tuesday + timedelta(hours=1))
+    assert the_hold(session).state is OverdueState.ENDED
+    neglected = overdue_call(session, cast, at("2026-09-25 18:00"))
+    callbacks.look_at_callback(session, neglected.id, tuesday)
+    overdue_actions.confirm(session, the_hold(session), "galina", tuesday)
+    assert neglected.manager_id == cast.boris.id
