@@ -27,6 +27,7 @@ from rules_engine.services import payments, replay, settings_store
 from rules_engine.services.arrivals import HANDLERS
 from rules_engine.services.forms import InvalidForm, read
 from rules_engine.services.incoming_money import PaymentIn
+from rules_engine.services.money_facts import client_money, refresh_norms
 from rules_engine.services.outcome import Outcome
 from rules_engine.services.payments_mending import problem_words
 from rules_engine.settings import Settings
@@ -423,6 +424,28 @@ class TestMany:
             text("EXPLAIN QUERY PLAN SELECT id FROM payments WHERE payments.is_unmatched ORDER BY paid_at, id LIMIT 50")
         ).all()
         assert any("ix_payments_unmatched" in str(row) for row in plan)
+
+
+def test_two_databases_read_and_mend_alike(any_session: Session) -> None:
+    session = any_session
+    cast = make_cast(session)
+    client, sister = make_client(session, owner=cast.anna, external_id="K-1"), make_client(session, external_id="K-2")
+    client.group_id = sister.group_id = make_group(session).id
+    settings_store.change(session, settings_store.NEW_AGAIN_AFTER_DAYS, 365, actor="galina")
+    payments.book(session, form("P-0", paid_at=at("2025-01-10 12:00")), now=MONDAY, actor="import")
+    paid = payments.book(session, form("P-1", vat_amount="200.00"), now=MONDAY, actor="import").payment
+    lost = form("R-1", "-10.00", client=key("K-2"), reverses=key("lost"))
+    refund = payments.book(session, lost, now=MONDAY, actor="import").payment
+
+    assert (paid.money_class, payments.unmatched(session)) == (NEW, [refund])
+    payments.set_credits(session, paid, [(cast.anna, 5_000), (cast.boris, 5_000)], "galina", MONDAY)
+    payments.resolve(session, refund, reverses=paid, actor="galina", now=MONDAY)
+
+    assert credits_of(session, refund) == [("anna", 5_000, -500), ("boris", 5_000, -500)]
+    money = client_money(session, [client.id, sister.id], MONDAY)
+    assert [money[one.id].revenue_total for one in (client, sister)] == [200_000, -1_000]
+    assert money[sister.id].first_paid_in_group_at == at("2025-01-10 12:00")
+    assert refresh_norms(session, MONDAY).of_all is None
 
 
 def test_two_databases_book_alike(any_session: Session) -> None:
