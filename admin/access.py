@@ -133,6 +133,7 @@ TABLE: dict[str, Row] = {
     "api.list_tasks": Open.BY_TOKEN,
     "api.complete_task": Open.BY_TOKEN,
     "api.postpone_task": Open.BY_TOKEN,
+    "api.read_bonuses": Open.BY_TOKEN,
     "api.openapi": Open.PUBLIC,
     "probes.healthz": Open.PUBLIC,
     "probes.readyz": Open.PUBLIC,

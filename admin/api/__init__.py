@@ -4,13 +4,13 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from admin.api import clients, contacts, health, openapi, payments, problems, requests, tasks
+from admin.api import bonuses, clients, contacts, health, openapi, payments, problems, requests, tasks
 from admin.api.limits import Limiter
 from admin.api.operations import blueprint
 from admin.base import Shell
 from admin.security import csrf
 
-__all__ = ["blueprint", "clients", "contacts", "init_app", "openapi", "payments", "requests", "tasks"]
+__all__ = ["blueprint", "bonuses", "clients", "contacts", "init_app", "openapi", "payments", "requests", "tasks"]
 
 problems.init_blueprint(blueprint)
 

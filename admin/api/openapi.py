@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from admin.api.operations import OPERATIONS, Operation, blueprint
 from admin.api.problems import MEDIA_TYPE, TITLES
+from rules_engine.services.incoming_money import MONTH_PATTERN
 from rules_engine.services.tokens import SCOPES
 
 _REFUSALS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
@@ -72,6 +73,9 @@ def _operation(one: Operation, refs: Any, schemas: dict[str, Any]) -> dict[str, 
     parameters: list[dict[str, Any]] = []
     if "{id}" in one.path:
         parameters.append({"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}})
+    if "{period}" in one.path:
+        month = {"type": "string", "pattern": MONTH_PATTERN, "examples": ["2026-10"]}
+        parameters.append({"name": "period", "in": "path", "required": True, "schema": month})
     if one.query is not None:
         schema = schemas[refs[one.query, "validation"]["$ref"].rpartition("/")[2]]
         needed = schema.get("required", [])

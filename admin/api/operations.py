@@ -37,13 +37,14 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation. `id` is that of the path; body and query are filled forms of the declared kind."""
+    """One call of an operation. `id` or `period` is that of the path; body and query are filled forms as declared."""
 
     caller: Caller
     session: Session
     id: int
     body: Any
     query: Any
+    period: str = ""
 
     @property
     def actor(self) -> str:
@@ -60,17 +61,17 @@ def operation(declared: Operation) -> Callable[[View], View]:
     def register(view: View) -> View:
         OPERATIONS[declared.name] = declared
 
-        def handle(**path: int) -> Response:
-            return _handle(declared, view, path)
+        def handle(id: int = 0, period: str = "") -> Response:
+            return _handle(declared, view, id, period)
 
-        rule = declared.path.replace("{id}", f"<int(max={MAX_ID}):id>")
+        rule = declared.path.replace("{id}", f"<int(max={MAX_ID}):id>").replace("{period}", "<period>")
         blueprint.add_url_rule(rule, declared.name, handle, methods=[declared.method])
         return view
 
     return register
 
 
-def _handle(declared: Operation, view: View, path: dict[str, int]) -> Response:
+def _handle(declared: Operation, view: View, id: int, period: str) -> Response:
     caller = authenticate(declared.scope)
     body = read(declared.body, read_body()) if declared.body is not None else None
     query = _query(declared)
@@ -79,7 +80,7 @@ def _handle(declared: Operation, view: View, path: dict[str, int]) -> Response:
         raise Refused(
             503, "история ещё заполняется", "the history is still being filled", headers={"Retry-After": "60"}
         )
-    document, status = view(Call(caller, session, path.get("id", 0), body, query))
+    document, status = view(Call(caller, session, id, body, query, period))
     return answer(document, status)
 
 

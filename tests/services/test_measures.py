@@ -11,7 +11,8 @@ from rules_engine.errors import InputError
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import CallbackState
 from rules_engine.services import settings_store
-from rules_engine.services.measures import figures_of, hours_of, measures_of
+from rules_engine.services.measures import counting_now, figures_of, hours_of, measures_of
+from rules_engine.services.measures_behind import Behind, behind
 from rules_engine.services.measures_month import month_named
 from tests.bonus_rows import NEW, OLD, call, credit, entry, held, next_step, plan
 from tests.factories import at, make_absence, make_cast, make_client, make_contact, make_manager, statements_of
@@ -271,3 +272,42 @@ def test_what_the_vocabulary_offers_is_what_has_a_source(session: Session) -> No
         calls_due=1, worked=Fraction(1), months_in_job=1,
     )  # fmt: skip
     assert {key for key, value in measures(counted).items() if value is not None} == offered
+
+
+def test_the_rows_behind_a_measure_add_up_to_it(any_session: Session) -> None:
+    cast = make_cast(any_session)
+    silent = make_client(any_session)
+    credit(any_session, cast.anna, "2026-02-01", 500_000, client=silent)
+    credit(any_session, cast.anna, "2026-10-05", 100_000, NEW, vat_minor=20_000)
+    made = at("2026-10-06 12:00")
+    call(any_session, cast.anna, silent, made, done_at=made, cause="a")
+    call(any_session, cast.anna, silent, at("2026-10-07 12:00"), cause="b")
+    call(any_session, cast.anna, silent, at("2026-10-07 12:00"), done_at=made, cause="c", is_valid=False)
+    credit(any_session, cast.anna, "2026-10-20", 300_000, OLD, client=silent)
+    credit(any_session, cast.anna, "2026-10-21", -10_000, OLD, client=silent)
+    won = held(
+        any_session, cast.anna, "2026-10-05 10:00", due="2026-10-05 10:30", answered="2026-10-05 10:10", status="won",
+        closed_at=made, amount_minor=1_000,
+    )  # fmt: skip
+    make_contact(any_session, request=won, at=at("2026-10-05 10:10"))
+    credit(any_session, cast.anna, "2026-10-22", 1_000, OLD, request=won)
+    held(any_session, cast.anna, "2026-10-05 10:00", due="2026-10-05 10:30", answered="2026-10-05 10:40")
+    month = month_named(any_session, OCTOBER)
+    counting = counting_now(any_session)
+    found = measures_of(any_session, OCTOBER, [cast.anna.id])[cast.anna.id]
+
+    def rows(name: str) -> list[Behind]:
+        return behind(any_session, month, cast.anna.id, f"measure.{name}", month.end, counting)
+
+    for name in (
+        "revenue_new", "revenue_old", "revenue", "paid_requests", "received_requests", "processed_requests",
+        "callbacks_planned", "callbacks_done", "reactivated_clients",
+    ):  # fmt: skip
+        assert sum(row.value for row in rows(name) if row.counts) == found[f"measure.{name}"] != 0, name
+    for name in ("processed_pct", "in_time_pct", "callbacks_done_pct"):
+        listed = rows(name)
+        share = Fraction(100 * sum(row.counts for row in listed), len(listed))
+        assert share == found[f"measure.{name}"], name
+        assert all(row.why for row in listed if not row.counts)
+    with pytest.raises(InputError):
+        rows("plan_new")
