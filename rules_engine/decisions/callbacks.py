@@ -403,7 +403,9 @@ class _Evaluation:
     def _join_or_add(self, call: Scheduled) -> bool:
         absorbed = {id_ for other in self._calls for id_ in other.absorbs}
         for known in self._now.known:
-            near = known.is_in_list or self._is_near(known.call_from_us, call)
+            # A call that waits for its place in a portion serves whatever else comes of the same cause.
+            waits = known.is_in_list or known.cause == call.cause.key
+            near = waits or self._is_near(known.call_from_us, call)
             if known.is_open and near and known.id not in absorbed:
                 self._joined.append(Joined(call.rule, call.occasion, known.id))
                 return True

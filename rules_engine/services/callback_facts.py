@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -191,9 +191,12 @@ def _seen(picture: Reference, client_id: int, seen: facts.SeenRequest, found: _F
     )
 
 
-def with_call(seen: SeenClient, call: KnownCall) -> SeenClient:
-    """Return the client with one more known call."""
-    return replace(seen, known=(*seen.known, call))
+def last_call_at(session: Session, client_id: int, since: datetime, now: datetime) -> datetime | None:
+    """Return when somebody was last reached by one of a client's numbers after `since`; None: nobody was."""
+    ids = [client_id, *(row.other_id for row in rows(session, _SHARED_NUMBERS, {"clients": [client_id]}))]
+    return max(
+        (row.at for row in rows(session, _LAST_CALLS, {"clients": ids, "now": now, "since": since})), default=None
+    )
 
 
 def _year(picture: Reference, now: datetime) -> Cause:

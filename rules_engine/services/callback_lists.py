@@ -1,15 +1,21 @@
 """A planned call whose time has come: it is put into a list, watched there, and goes to the cover of who is away."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from rules_engine.decisions.callbacks import deadline
+from rules_engine.decisions.instants import from_us, to_us
+from rules_engine.decisions.modes import Mode
 from rules_engine.language.sentence import rule_text
 from rules_engine.models import Callback, CallbackState, Client, Decision, Task, TaskKind
-from rules_engine.services import callback_escalation, occasions, overdue_actions, rulebook
+from rules_engine.services import callback_escalation, occasions, overdue_actions, rulebook, settings_store
 from rules_engine.services.callback_escalation import Look
+from rules_engine.services.callback_facts import last_call_at
 from rules_engine.services.callback_outcomes import ASKED_NOT_TO, cancel
 from rules_engine.services.callback_people import Callers
+from rules_engine.services.client_wakes import CALLBACKS
+from rules_engine.services.modes import mode_in
 from rules_engine.services.reference import ManagerRef, Reference, reference
 
 _LANGUAGES = ("ru", "en")
@@ -31,6 +37,12 @@ def look_at_callback(session: Session, callback_id: int, now: datetime, *, attem
         cancel(session, callback, ASKED_NOT_TO, now)
         return Look(None)
     picture = reference(session)
+    if callback.state is CallbackState.PLANNED:
+        if not _mode(picture, client, now).permits("schedule_callback"):
+            # Switched off meanwhile: switching on wakes every call.
+            return Look(None)
+        if _put_off_after_a_talk(session, picture, callback, now):
+            return Look(callback.call_from)
     caller = _caller(session, picture, callback, client, now)
     if caller is None:
         calendar = picture.company_calendar
@@ -40,6 +52,37 @@ def look_at_callback(session: Session, callback_id: int, now: datetime, *, attem
     elif caller.id != callback.manager_id:
         overdue_actions.move_call(session, callback, caller, now)
     return callback_escalation.look(session, callback, client, now, attempt=attempt)
+
+
+def _mode(picture: Reference, client: Client, now: datetime) -> Mode:
+    owner = picture.managers.get(client.owner_id) if client.owner_id is not None else None
+    return mode_in(picture, CALLBACKS, owner.team_id if owner else None, now)
+
+
+def _put_off_after_a_talk(session: Session, picture: Reference, callback: Callback, now: datetime) -> bool:
+    """Plan a call anew where the client was spoken with after it was planned: not before the pause that a number has.
+
+    A call for which he asked is made all the same. Returns whether it was put off.
+    """
+    if callback.cause.startswith("contact:"):
+        return False
+    pause = timedelta(days=settings_store.number(session, settings_store.CALL_FREQUENCY_DAYS))
+    since = max(callback.created_at, now - pause)
+    spoken_at = last_call_at(session, callback.client_id, since, now)
+    if spoken_at is None:
+        return False
+    manager = picture.managers.get(callback.manager_id) if callback.manager_id is not None else None
+    calendar = manager.presence if manager is not None else picture.company_calendar
+    within = max(
+        calendar.days_between(calendar.local_date(callback.call_from), calendar.local_date(callback.due_at)), 0
+    )
+    start = calendar.next_open_us(to_us(spoken_at + pause))
+    due = None if start is None else deadline(calendar, start, within + 1)
+    if start is None or due is None:
+        return False
+    callback.call_from, callback.due_at = from_us(start), from_us(due)
+    session.flush()
+    return callback.call_from > now
 
 
 def _caller(

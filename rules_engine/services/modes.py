@@ -74,6 +74,7 @@ def set_mode(
     session.flush()
     if decision == DecisionName.CALLBACKS:
         work.wake_clients(session, now)
+        work.wake_calls(session, now)
         return change
     work.wake_open_requests(session, now)
     if decision == DecisionName.ESCALATION:

@@ -29,6 +29,7 @@ from rules_engine.services import (
     callback_outcomes,
     callbacks,
     contacts,
+    modes,
     occasions,
     rulebook,
     settings_store,
@@ -323,6 +324,32 @@ class TestCalling:
         assert "забытый" in task.reason["ru"]
         (line,) = tasks.open_tasks(session, cast.anna.id, NOW)
         assert (line.client_id, line.kind.value) == (client.id, "callback")
+
+    def test_a_call_waits_its_21_days_where_somebody_has_spoken_with_the_client_meanwhile(
+        self, session: Session, cast: Cast
+    ) -> None:
+        client = buyer(session, cast, 0)
+        look(session, client)
+        call = only_call(session, client)
+        make_contact(session, at=NOW + 9 * DAY, client=client, outcome="answered")
+        looked = callbacks.look_at_callback(session, call.id, call.call_from)
+        assert call.state is CallbackState.PLANNED
+        assert looked.wake_at == call.call_from == at("2026-11-04 09:00")
+        assert call.due_at == at("2026-11-06 18:00")
+        callbacks.look_at_callback(session, call.id, call.call_from)
+        assert call.state is CallbackState.OPEN
+
+    def test_switched_back_to_watch_a_planned_call_stays_out_of_the_list(self, session: Session, cast: Cast) -> None:
+        client = buyer(session, cast, 240, 180, 120)
+        look(session, client)
+        modes.set_mode(session, "callbacks", "watch", actor="denis", now=NOW)
+        call = only_call(session, client)
+        assert callbacks.look_at_callback(session, call.id, NOW + DAY).wake_at is None
+        modes.set_mode(session, "callbacks", "live", actor="denis", now=NOW + 2 * DAY)
+        wake = select(WorkItem.wake_at).where(WorkItem.kind == WorkKind.CALLBACK, WorkItem.subject_id == call.id)
+        assert session.scalar(wake) == NOW
+        callbacks.look_at_callback(session, call.id, NOW + 2 * DAY)
+        assert call.state is CallbackState.OPEN
 
     def test_the_cover_calls_for_who_is_away(self, session: Session, cast: Cast) -> None:
         client = buyer(session, cast, 240, 180, 120, cover=cast.boris)
