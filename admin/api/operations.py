@@ -64,7 +64,7 @@ def operation(declared: Operation) -> Callable[[View], View]:
         def handle(id: int = 0, period: str = "") -> Response:
             return _handle(declared, view, id, period)
 
-        rule = declared.path.replace("{id}", f"<int(max={MAX_ID}):id>").replace("{period}", "<period>")
+        rule = declared.path.replace("{id}", f"<int(max={MAX_ID}):id>").replace("{period}", "<string:period>")
         blueprint.add_url_rule(rule, declared.name, handle, methods=[declared.method])
         return view
 
