@@ -80,6 +80,7 @@ def present(session: Session, period: str, *, actor: str, now: datetime) -> Bonu
     _is_over(session, row, now)
     _enter(session, row, PeriodState.PRESENTED, actor, now)
     picture = reference(session)
+    day = settings_store.number(session, settings_store.BONUS_OBJECTIONS_DAY)
     totals = session.execute(
         select(BonusStatement.manager_id, BonusStatement.total_minor).where(BonusStatement.period_id == row.id)
     )
@@ -94,9 +95,9 @@ def present(session: Session, period: str, *, actor: str, now: datetime) -> Bonu
             subject={"ru": f"Премия рассчитана: {words['ru']}", "en": f"Bonus computed: {words['en']}"},
             body={
                 "ru": f"Итог {bonus_texts.money_words(total, 'ru')}. Посмотрите расчётный лист; если с чем-то не "
-                "согласны, скажите руководителю до 5-го числа.",
+                f"согласны, скажите руководителю до {day}-го числа.",
                 "en": f"Total {bonus_texts.money_words(total, 'en')}. Look at your statement; if you do not agree, "
-                "tell your head by the 5th.",
+                f"tell your head by day {day} of the month.",
             },
             key=f"bonus:{row.id}:{row.computed_at.isoformat()}",
             link=f"/bonuses/{period}/{one.login}",

@@ -46,6 +46,8 @@ NEW_AGAIN_AFTER_DAYS = "new_again_after_days"
 PAYMENTS_VAT = "payments_vat"
 PAID_REQUEST_PCT = "paid_request_pct"
 BONUS_FOUR_EYES = "bonus_four_eyes"
+BONUS_OBJECTIONS_DAY = "bonus_objections_day"
+BONUS_APPROVAL_DAY = "bonus_approval_day"
 
 CALL_FREQUENCY_DAYS = "call_frequency_days"
 CALL_CYCLE_DAYS = "call_cycle_days"
@@ -174,6 +176,20 @@ SETTINGS: Mapping[str, Setting] = {
             Words("заявка оплачена, когда оплачено от её суммы не менее, %", "a request is paid from so many % of it"),
             minimum=1,
             maximum=100,
+        ),
+        Setting(
+            BONUS_OBJECTIONS_DAY,
+            5,
+            Words("возражения по премии за месяц — до числа следующего", "objections to a bonus until the day"),
+            minimum=1,
+            maximum=28,
+        ),
+        Setting(
+            BONUS_APPROVAL_DAY,
+            8,
+            Words("утверждение премии — до числа следующего месяца", "a bonus is approved by the day"),
+            minimum=1,
+            maximum=28,
         ),
         Setting(
             BONUS_FOUR_EYES,
