@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.language.kinds import Words
+from rules_engine.language.vocabulary.actions import OCCASIONS
 from rules_engine.models import Occasion
 
 PROMISE: Final = "promise"
@@ -19,7 +20,6 @@ PROMISE: Final = "promise"
 @dataclass(frozen=True, slots=True)
 class _Shipped:
     code: str
-    title: Words
     script: Words
     is_offer: bool = False
     ends_with_purchase: bool = False
@@ -28,7 +28,6 @@ class _Shipped:
 _SHIPPED: Final = (
     _Shipped(
         PROMISE,
-        Words("Обещали перезвонить", "We promised to call back"),
         Words(
             "Вы просили позвонить сегодня. Удобно говорить?",
             "You asked me to call today. Is it a good time?",
@@ -36,7 +35,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "need_soon",
-        Words("Скоро понадобится", "Will need us soon"),
         Words(
             "Судя по прошлым заказам, скоро может понадобиться продление. Подготовить счёт?",
             "Going by your earlier orders you may need a renewal soon. Shall I prepare an invoice?",
@@ -46,7 +44,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "contract_end",
-        Words("Продление договора", "Renewal of the contract"),
         Words(
             "Ваш договор скоро заканчивается. Обсудим продление?",
             "Your contract ends soon. Shall we talk about the renewal?",
@@ -54,7 +51,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "first_purchase",
-        Words("Как прошло после первой покупки", "How it went after the first purchase"),
         Words(
             "Вы недавно начали с нами работать. Всё ли получилось, что нужно поправить?",
             "You started with us recently. Did it all work, and what should we mend?",
@@ -62,7 +58,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "refused_later",
-        Words("После отказа: дорого или отложили", "After a refusal: too expensive or postponed"),
         Words(
             "Вы откладывали решение. Изменилось ли что-нибудь с тех пор?",
             "You put the decision off. Has anything changed since?",
@@ -72,7 +67,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "refused_rival",
-        Words("После отказа: ушли к другому", "After a refusal: went to a rival"),
         Words(
             "Вы выбрали другую компанию. Всё ли вас устраивает?",
             "You chose another company. Are you content with it?",
@@ -82,7 +76,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "lapsing",
-        Words("Давно не покупал", "Has not bought for a while"),
         Words(
             "Обычно вы обращались чаще. Что-то изменилось, чем можем помочь?",
             "You usually come more often. Has anything changed, and how can we help?",
@@ -92,7 +85,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "lost",
-        Words("Перестал покупать", "Has stopped buying"),
         Words(
             "Мы давно не работали вместе. Есть ли задачи, в которых мы были бы полезны?",
             "We have not worked together for a long time. Is there anything in which we could be useful?",
@@ -102,7 +94,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "returned",
-        Words("Вернулся: как работает", "Is back: how it works"),
         Words(
             "Рады, что вы снова с нами. Как работает то, что вы взяли?",
             "We are glad to work with you again. How does what you took work?",
@@ -110,7 +101,6 @@ _SHIPPED: Final = (
     ),
     _Shipped(
         "valued",
-        Words("Как дела у постоянного клиента", "How a valued client is doing"),
         Words(
             "Звоню узнать, всё ли в порядке с нашими услугами.",
             "I am calling to ask whether all is well with our services.",
@@ -129,13 +119,18 @@ def install(session: Session) -> tuple[str, ...]:
         session.add(
             Occasion(
                 code=one.code,
-                title={"ru": one.title.ru, "en": one.title.en},
+                title={lang: _title(one.code, lang) for lang in ("ru", "en")},
                 script={"ru": one.script.ru, "en": one.script.en},
                 is_offer=one.is_offer,
             )
         )
     session.flush()
     return tuple(one.code for one in added)
+
+
+def _title(code: str, lang: str) -> str:
+    label = next(choice.label for choice in OCCASIONS if choice.value == code).text(lang)
+    return label[0].upper() + label[1:]
 
 
 def catalogue(session: Session) -> dict[str, Occasion]:

@@ -7,11 +7,13 @@ the manager has few enough overdue calls. Nothing here is a judgement about a pe
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from rules_engine.db import is_sqlite
 from rules_engine.errors import Conflict, InputError
 from rules_engine.models import (
     Callback,
@@ -31,8 +33,8 @@ from rules_engine.services.callback_people import Callers
 from rules_engine.services.clients import wake_requests
 from rules_engine.services.people import find_manager
 from rules_engine.services.reference import HoldRef, ManagerRef, reference, reference_changed
-from rules_engine.services.writing import add_row
 
+_ACTIONS: Final = cast(Table, OverdueAction.__table__)
 LINK: Final = "/overdue/"
 TITLES: Final[Mapping[OverdueKind, Mapping[str, str]]] = {
     OverdueKind.HOLD: {
@@ -94,24 +96,27 @@ def propose(session: Session, wanted: Proposal, now: datetime, *, tell: bool = T
     ):
         _tell_to_talk(session, wanted, now)
         return None
-    action_id = add_row(
-        session,
-        OverdueAction,
-        {
-            "kind": wanted.kind,
-            "state": OverdueState.PROPOSED,
-            "manager_id": wanted.manager_id,
-            "client_id": wanted.client_id,
-            "callback_id": wanted.callback_id,
-            "request_id": wanted.request_id,
-            "rule": wanted.rule,
-            "decision_id": wanted.decision_id,
-            "ground": dict(wanted.ground),
-            "until": wanted.until,
-            "overdue_callbacks_below": wanted.overdue_callbacks_below,
-            "proposed_at": now,
-        },
+    values = {
+        "kind": wanted.kind,
+        "state": OverdueState.PROPOSED,
+        "manager_id": wanted.manager_id,
+        "client_id": wanted.client_id,
+        "callback_id": wanted.callback_id,
+        "request_id": wanted.request_id,
+        "rule": wanted.rule,
+        "decision_id": wanted.decision_id,
+        "ground": dict(wanted.ground),
+        "until": wanted.until,
+        "overdue_callbacks_below": wanted.overdue_callbacks_below,
+        "proposed_at": now,
+    }
+    # Two workers may propose the same at once: the partial unique keys let one of them.
+    insert = (sqlite.insert if is_sqlite(session) else postgresql.insert)(_ACTIONS)
+    action_id: int | None = session.connection().scalar(
+        insert.on_conflict_do_nothing().returning(_ACTIONS.c.id), values
     )
+    if action_id is None:
+        return None
     if tell:
         _notify_heads(session, wanted, f"overdue-action:{action_id}", TITLES[wanted.kind], now)
     return action_id

@@ -322,6 +322,7 @@ class TestCalling:
         )
         assert task.reason["ru"].startswith("Если ")
         assert "забытый" in task.reason["ru"]
+        assert "повод: давно не покупал" in task.reason["ru"].replace("плановый звонок, ", "")
         (line,) = tasks.open_tasks(session, cast.anna.id, NOW)
         assert (line.client_id, line.kind.value) == (client.id, "callback")
 

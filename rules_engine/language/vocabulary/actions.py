@@ -48,6 +48,19 @@ HOLD_UNTIL = choices(
     ("end_of_day", "конец рабочего дня", "the end of the working day"),
     ("end_of_next_working_day", "конец следующего рабочего дня", "the end of the next working day"),
 )
+OCCASIONS = choices(
+    ("promise", "обещали перезвонить", "we promised to call back"),
+    ("need_soon", "скоро понадобится", "will need us soon"),
+    ("contract_end", "продление договора", "renewal of the contract"),
+    ("first_purchase", "как прошло после первой покупки", "how it went after the first purchase"),
+    ("refused_later", "после отказа: дорого или отложили", "after a refusal: too expensive or postponed"),
+    ("refused_rival", "после отказа: ушли к другому", "after a refusal: went to a rival"),
+    ("lapsing", "давно не покупал", "has not bought for a while"),
+    ("lost", "перестал покупать", "has stopped buying"),
+    ("returned", "вернулся: как работает", "is back: how it works"),
+    ("valued", "как дела у постоянного клиента", "how a valued client is doing"),
+)
+"""Those that ship; an installation may have others."""
 
 _PLAIN = Words("", "")
 _GETS = Words("заявку получает", "the request goes to")
@@ -232,7 +245,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         Words("плановый звонок, повод", "a callback, occasion"),
         _CALLBACKS,
         (
-            Param("occasion", ParamType.CODE, Words("повод", "occasion"), _PLAIN, required=True),
+            Param("occasion", ParamType.CODE, Words("повод", "occasion"), _PLAIN, required=True, choices=OCCASIONS),
             Param(
                 "in_working_days",
                 ParamType.WORKING_DAYS,
