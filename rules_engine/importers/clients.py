@@ -38,4 +38,5 @@ KIND = Kind(
         Column("contract_ends_on", ("договор до", "окончание договора"), cells.day),
     ),
     take,
+    can_be_history=True,
 )

@@ -58,5 +58,6 @@ KIND = Kind(
         "body": "request_external_id",
     },
     can_lay_down=True,
+    can_be_history=True,
     key="external_id",
 )

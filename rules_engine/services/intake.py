@@ -35,7 +35,7 @@ __all__ = [
     "receive",
 ]
 
-EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 AHEAD: Final = timedelta(days=1)
 """How far the clock of a sender may be ahead of ours."""
 MEAN_OVER: Final = timedelta(days=90)
@@ -155,11 +155,11 @@ def body_hash(data: RequestIn) -> str:
 
 
 def check_instant(path: str, instant: datetime | None, now: datetime) -> None:
-    """Refuse an instant that cannot be: before the year 2000, or more than a day ahead. Raises InputError."""
+    """Refuse an instant that cannot be: before the year 1990, or more than a day ahead. Raises InputError."""
     if instant is None:
         return
     if instant < EARLIEST:
-        raise InputError(path=path, ru="время раньше 2000 года", en="is before the year 2000")
+        raise InputError(path=path, ru="время раньше 1990 года", en="is before the year 1990")
     if instant > now + AHEAD:
         raise InputError(
             path=path, ru="время в будущем, больше чем на сутки вперёд", en="is in the future, by more than a day"

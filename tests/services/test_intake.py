@@ -132,7 +132,7 @@ def test_the_hash_is_of_what_is_said_and_not_of_how(session: Session) -> None:
     assert body_hash(read(RequestIn, plain)) != body_hash(read(RequestIn, {**plain, "priority": "high"}))
 
 
-@pytest.mark.parametrize("received_at", ["1999-12-31T23:59:59Z", (MONDAY + timedelta(days=1, seconds=1)).isoformat()])
+@pytest.mark.parametrize("received_at", ["1989-12-31T23:59:59Z", (MONDAY + timedelta(days=1, seconds=1)).isoformat()])
 def test_an_arrival_long_ago_or_far_ahead_is_refused(session: Session, received_at: str) -> None:
     with pytest.raises(InputError) as refused:
         take(session, received_at=received_at)
