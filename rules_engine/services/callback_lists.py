@@ -48,6 +48,9 @@ def look_at_callback(session: Session, callback_id: int, now: datetime, *, attem
         calendar = picture.company_calendar
         return Look(calendar.next_open(calendar.end_of_current_or_next_working_day(now)))
     if callback.state is CallbackState.PLANNED:
+        is_away = caller.absence_at(now) is not None
+        if is_away and _put_off(session, picture, callback, caller, now, now):
+            return Look(callback.call_from)
         _put_into_list(session, picture, callback, client, caller, now)
     elif caller.id != callback.manager_id:
         overdue_actions.move_call(session, callback, caller, now)
@@ -72,17 +75,29 @@ def _put_off_after_a_talk(session: Session, picture: Reference, callback: Callba
     if spoken_at is None:
         return False
     manager = picture.managers.get(callback.manager_id) if callback.manager_id is not None else None
+    return _put_off(session, picture, callback, manager, spoken_at + pause, now)
+
+
+def _put_off(
+    session: Session,
+    picture: Reference,
+    callback: Callback,
+    manager: ManagerRef | None,
+    at: datetime,
+    now: datetime,
+) -> bool:
+    """Plan a call for the first working time from `at` on, with as many days for it as before; False if that is now."""
     calendar = manager.presence if manager is not None else picture.company_calendar
-    within = max(
-        calendar.days_between(calendar.local_date(callback.call_from), calendar.local_date(callback.due_at)), 0
-    )
-    start = calendar.next_open_us(to_us(spoken_at + pause))
-    due = None if start is None else deadline(calendar, start, within + 1)
-    if start is None or due is None:
+    first, last = (picture.company_calendar.local_date(one) for one in (callback.call_from, callback.due_at))
+    start = calendar.next_open_us(to_us(at))
+    if start is None or start <= to_us(now):
+        return False
+    due = deadline(calendar, start, picture.company_calendar.days_between(first, last) + 1)
+    if due is None:
         return False
     callback.call_from, callback.due_at = from_us(start), from_us(due)
     session.flush()
-    return callback.call_from > now
+    return True
 
 
 def _caller(
@@ -90,7 +105,7 @@ def _caller(
 ) -> ManagerRef | None:
     """Return who is to make a call now: its manager; his client's cover while he is away; else whoever is due one.
 
-    Who is away without a cover keeps it: his days of absence are not counted.
+    Who is away without a cover keeps it: it waits for him, and his days of absence are not counted.
     """
     callers = Callers(session, picture, now)
     manager = picture.managers.get(callback.manager_id) if callback.manager_id is not None else None

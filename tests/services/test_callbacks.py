@@ -366,6 +366,15 @@ class TestCalling:
         assert task_of(session, call).manager_id == cast.boris.id
         assert call.due_at > NOW + timedelta(hours=20)
 
+    def test_without_a_cover_a_planned_call_waits_until_its_manager_is_back(self, session: Session, cast: Cast) -> None:
+        client = buyer(session, cast, 240, 180, 120)
+        look(session, client)
+        away = AbsenceIn(manager="anna", starts_at=at("2026-10-05 00:00"), ends_at=at("2026-10-08 00:00"))
+        absences.put(session, away, now=NOW, actor="galina")
+        call = only_call(session, client)
+        assert callbacks.look_at_callback(session, call.id, NOW).wake_at == at("2026-10-08 09:00")
+        assert (call.state, call.due_at) == (CallbackState.PLANNED, at("2026-10-15 18:00"))
+
     def test_days_of_absence_are_not_overdue_days(self, session: Session, cast: Cast) -> None:
         client = buyer(session, cast, 240, 180, 120)
         call, _ = opened(session, client)
