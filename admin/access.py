@@ -89,6 +89,13 @@ TABLE: dict[str, Row] = {
     "plans.index": READS_ALL,
     "plans.plan": READS_ALL,
     "plans.change": HEADS,
+    # bonus.py
+    "bonus.mine": HEADS_OR_OWN,
+    "bonus.index": READS_ALL,
+    "bonus.step": HEADS,
+    "bonus.statement": READS_ALL_OR_OWN,
+    "bonus.behind": READS_ALL_OR_OWN,
+    "bonus.export": READS_ALL_OR_OWN,
     # reference.py, records.py
     "admin.index": READS_ALL,
     "admin.static": all_of(),  # Flask-Admin's own theme and scripts: not used

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from admin import api, labels, language, menu, security
 from admin.base import Shell, close_session
 from admin.views import (
+    bonus,
     clients,
     home,
     jobs,
@@ -61,6 +62,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     my_tasks.init_app(app)
     requests.init_app(app)
     clients.init_app(app)
+    bonus.init_app(app)
     overdue_actions.init_app(app)
     payments.init_app(app)
     plans.init_app(app)

@@ -44,6 +44,7 @@ DECISIONS: Labels = {
     "assignment": lazy_gettext("Assignment of requests"),
     "escalation": lazy_gettext("Answers in time"),
     "callbacks": lazy_gettext("Calls to old clients"),
+    "bonus": lazy_gettext("Bonus"),
 }
 
 MODES: Labels = {

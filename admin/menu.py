@@ -31,22 +31,30 @@ ITEMS: tuple[Item, ...] = (
     Item("overdue.index", lazy_gettext("Overdue actions"), ("/overdue/",), frozenset({Role.HEAD})),
     Item("requests.index", lazy_gettext("Requests"), ("/requests/",)),
     Item("clients.index", lazy_gettext("Clients"), ("/clients/",)),
+    Item("bonus.mine", lazy_gettext("Bonus"), ("/my/bonus", "/bonuses/"), frozenset({Role.MANAGER})),
     Item("payments.index", lazy_gettext("Payments"), ("/payments/", "/plans/"), STAFF),
+    Item("bonus.index", lazy_gettext("Bonuses"), ("/bonuses/",), STAFF),
     Item("admin.index", lazy_gettext("Reference data"), ("/admin/", "/jobs/", "/settings/"), STAFF),
 )
 
 
 def items(role: Role, path: str) -> list[dict[str, Any]]:
-    """Return the links of the top bar: label, address, and whether the present page is below it."""
+    """Return the links of the top bar: label, address, and whether the present page is below it.
+
+    Of two items that a page is below the longer path has it: /my/bonus is not one of the tasks under /my/.
+    """
+    shown = [item for item in ITEMS if role in item.roles and may(item.endpoint, role)]
+    longest = max((_match(item, path) for item in shown), default=0)
     return [
-        {
-            "label": item.label,
-            "url": url_for(item.endpoint),
-            "current": any(path == one or (one != "/" and path.startswith(one)) for one in item.prefixes),
-        }
-        for item in ITEMS
-        if role in item.roles and may(item.endpoint, role)
+        {"label": item.label, "url": url_for(item.endpoint), "current": 0 < _match(item, path) == longest}
+        for item in shown
     ]
+
+
+def _match(item: Item, path: str) -> int:
+    """Return how many characters of the path lead to the item; 0: none do."""
+    fitting = (one for one in item.prefixes if path == one or (one != "/" and path.startswith(one)))
+    return max(map(len, fitting), default=0)
 
 
 def init_app(app: Flask) -> None:

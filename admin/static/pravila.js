@@ -35,6 +35,10 @@ document.addEventListener("click", (event) => {
   const panel = link && document.getElementById(link.dataset.opens);
   if (panel) panel.open = true;
 });
+// A button that prints the page.
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) window.print();
+});
 // A page that shows what is due now fetches itself again, unless somebody is at work in it.
 const isBusy = () =>
   document.hidden ||

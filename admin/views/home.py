@@ -29,7 +29,7 @@ CHECKS = {
     "ledger": lazy_gettext("Ledger against assignments"),
     "audit": lazy_gettext("Journal, sealed"),
 }
-CARDS = ("assignment", "escalation", "callbacks")
+CARDS = ("assignment", "escalation", "callbacks", "bonus")
 
 blueprint = Blueprint("home", __name__)
 
