@@ -210,7 +210,8 @@ def _read_ahead(session: Session, due: Claim, now: datetime, read: Readings | No
     """Return what the looks at clients that follow each other at this instant need: read once, not once each."""
     if due.kind is not WorkKind.CLIENT:
         return None
-    if read is not None and read.now == now and due.subject_id in read.seen:
+    if read is not None and read.now == now and read.seen:
+        # One that is missing shares a number with a client who was just given a call: it is read anew, alone.
         return read
     return callbacks.read_ahead(session, work.clients_due(session, now, BATCH), now)
 
