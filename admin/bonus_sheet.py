@@ -22,7 +22,7 @@ from rules_engine.services.bonus_today import SoFar
 from rules_engine.services.measures_behind import has_rows
 
 WIDTH, HEIGHT = 520, 170
-LEFT, RIGHT, TOP = 44, 504, 16
+LEFT, RIGHT, TOP = 40, 490, 16
 """The picture of the pay curve, in units of its view box."""
 
 
@@ -68,7 +68,7 @@ def line_rows(lines: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) -> 
     """Return the lines of a statement document as a page shows them."""
     return [
         LineRow(
-            title=titles.get(line["rule"], line["line"]),
+            title=_title(line, titles),
             name=line["line"],
             sentence=line["sentence"],
             base=_figure(line["base"], line["base_unit"]),
@@ -149,7 +149,7 @@ def cells(document: Mapping[str, Any], titles: Mapping[str, str]) -> list[list[s
     for line in document["lines"]:
         rows.append(
             [
-                defused(titles.get(line["rule"], line["line"])),
+                defused(_title(line, titles)),
                 _figure(line["base"], line["base_unit"]),
                 _figure(line["rate"], line["rate_unit"]),
                 Decimal(line["amount"]),
@@ -186,6 +186,14 @@ def as_xlsx(rows: Sequence[Sequence[str | Decimal]], title: str) -> bytes:
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
+
+
+def _title(line: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """Return how people call the rule of a line; two lines of one rule must not read the same."""
+    title = titles.get(line["rule"], line["line"])
+    if line["part"] is not None and line["part"]["above"]:
+        return f"{title}: " + _("the part above %(n)s", n=_number(line["part"]["from"]))
+    return title
 
 
 def _plain(cell: str | Decimal) -> str:

@@ -277,12 +277,12 @@ class TestCorrections:
     LATER = at("2026-11-20 10:00")
 
     @pytest.fixture
-    def closed(self, any_session: Session) -> Cast:
+    def closed(self, session: Session) -> Cast:
         """October is closed: Анна was paid 2.5 % of 9,000.00, a thousand short of her plan."""
-        cast = company(any_session)
-        plan(any_session, cast.anna, OCTOBER, 10_000, None)
-        credit(any_session, cast.anna, "2026-10-05", 9_000_00)
-        close(any_session)
+        cast = company(session)
+        plan(session, cast.anna, OCTOBER, 10_000, None)
+        credit(session, cast.anna, "2026-10-05", 9_000_00)
+        close(session)
         return cast
 
     def compute(self, session: Session, month: str = NOVEMBER) -> None:
@@ -291,73 +291,83 @@ class TestCorrections:
     def lines(self, session: Session, cast: Cast, month: str = NOVEMBER) -> dict[tuple[str, str], BonusLine]:
         return {(line.line, line.basis): line for line in statement(session, cast.anna, month).lines}
 
-    def test_a_late_payment_is_paid_in_the_open_period_line_by_line(self, any_session: Session, closed: Cast) -> None:
-        credit(any_session, closed.anna, "2026-10-30", 1_000_00, booked_at=self.LATER)
-        self.compute(any_session)
-        lines = self.lines(any_session, closed)
+    def test_both_databases_find_late_facts(self, any_session: Session) -> None:
+        cast = company(any_session)
+        credit(any_session, cast.anna, "2026-10-05", 9_000_00)
+        close(any_session)
+        credit(any_session, cast.anna, "2026-10-30", 100_00, booked_at=self.LATER)
+        bonus_periods.compute(any_session, self.NOVEMBER, actor="galina", now=self.LATER)
+        close(any_session, self.NOVEMBER, at("2026-12-02 10:00"))
+        bonus_periods.reopen(any_session, OCTOBER, reason="проверка", actor="galina", now=at("2026-12-03 10:00"))
+        assert [line.amount_minor for line in statement(any_session, cast.anna).lines] == [22_750, -250]
+
+    def test_a_late_payment_is_paid_in_the_open_period_line_by_line(self, session: Session, closed: Cast) -> None:
+        credit(session, closed.anna, "2026-10-30", 1_000_00, booked_at=self.LATER)
+        self.compute(session)
+        lines = self.lines(session, closed)
 
         percent = lines["percent", "correction:2026-10"]
-        original = any_session.get_one(BonusLine, percent.correction_of_id)
+        original = session.get_one(BonusLine, percent.correction_of_id)
         assert (percent.amount_minor, percent.component, original.amount_minor) == (2_500, "correction", 22_500)
         assert "250,00" in percent.sentence["ru"] and "225,00" in percent.sentence["ru"]
         assert lines["plan", "correction:2026-10"].amount_minor == 15_000_00
         assert lines["plan", "correction:2026-10"].correction_of_id is None
-        found = statement(any_session, closed.anna, self.NOVEMBER)
+        found = statement(session, closed.anna, self.NOVEMBER)
         assert found.total_minor == sum(line.amount_minor for line in found.lines) == 15_025_00
-        assert statement(any_session, closed.anna).total_minor == 22_500
+        assert statement(session, closed.anna).total_minor == 22_500
 
-    def test_what_was_paid_by_a_correction_is_not_paid_again(self, any_session: Session, closed: Cast) -> None:
-        credit(any_session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)
-        self.compute(any_session)
-        close(any_session, self.NOVEMBER, at("2026-12-02 10:00"))
-        credit(any_session, closed.anna, "2026-10-29", 200_00, booked_at=at("2026-12-03 10:00"))
-        bonus_periods.compute(any_session, "2026-12", actor="galina", now=at("2026-12-05 10:00"))
+    def test_what_was_paid_by_a_correction_is_not_paid_again(self, session: Session, closed: Cast) -> None:
+        credit(session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)
+        self.compute(session)
+        close(session, self.NOVEMBER, at("2026-12-02 10:00"))
+        credit(session, closed.anna, "2026-10-29", 200_00, booked_at=at("2026-12-03 10:00"))
+        bonus_periods.compute(session, "2026-12", actor="galina", now=at("2026-12-05 10:00"))
 
-        line = self.lines(any_session, closed, "2026-12")["percent", "correction:2026-10"]
+        line = self.lines(session, closed, "2026-12")["percent", "correction:2026-10"]
         assert line.amount_minor == 500
         assert "перерасчёты раньше 2,50" in line.sentence["ru"].replace("\u00a0", " ")
 
-    def test_a_late_refund_changes_nothing_and_is_named(self, any_session: Session, closed: Cast) -> None:
-        credit(any_session, closed.anna, "2026-10-30", -100_00, booked_at=self.LATER)
-        self.compute(any_session)
+    def test_a_late_refund_changes_nothing_and_is_named(self, session: Session, closed: Cast) -> None:
+        credit(session, closed.anna, "2026-10-30", -100_00, booked_at=self.LATER)
+        self.compute(session)
 
-        assert list(self.lines(any_session, closed)) == [("percent", "")]
-        notes = [note["ru"] for note in statement(any_session, closed.anna, self.NOVEMBER).notes]
+        assert list(self.lines(session, closed)) == [("percent", "")]
+        notes = [note["ru"] for note in statement(session, closed.anna, self.NOVEMBER).notes]
         assert any("октябрь 2026" in note and "меньше" in note for note in notes)
 
-    def test_a_refund_of_another_month_is_a_measure_of_that_month(self, any_session: Session, closed: Cast) -> None:
-        credit(any_session, closed.anna, "2026-11-05", -100_00)
-        self.compute(any_session)
+    def test_a_refund_of_another_month_is_a_measure_of_that_month(self, session: Session, closed: Cast) -> None:
+        credit(session, closed.anna, "2026-11-05", -100_00)
+        self.compute(session)
 
-        lines = self.lines(any_session, closed)
+        lines = self.lines(session, closed)
         assert [line.amount_minor for line in lines.values()] == [-250, 250]
 
-    def test_corrections_wait_for_the_first_month_that_is_open(self, any_session: Session, closed: Cast) -> None:
-        credit(any_session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)
-        self.compute(any_session)
-        bonus_periods.compute(any_session, "2026-12", actor="galina", now=at("2026-12-05 10:00"))
+    def test_corrections_wait_for_the_first_month_that_is_open(self, session: Session, closed: Cast) -> None:
+        credit(session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)
+        self.compute(session)
+        bonus_periods.compute(session, "2026-12", actor="galina", now=at("2026-12-05 10:00"))
 
-        assert ("percent", "correction:2026-10") in self.lines(any_session, closed)
-        assert list(self.lines(any_session, closed, "2026-12")) == [("percent", "")]
+        assert ("percent", "correction:2026-10") in self.lines(session, closed)
+        assert list(self.lines(session, closed, "2026-12")) == [("percent", "")]
 
-    def test_what_changed_today_does_not_recount_the_past(self, any_session: Session, closed: Cast) -> None:
-        settings_store.change(any_session, settings_store.PAYMENTS_VAT, "without", actor="galina")
+    def test_what_changed_today_does_not_recount_the_past(self, session: Session, closed: Cast) -> None:
+        settings_store.change(session, settings_store.PAYMENTS_VAT, "without", actor="galina")
         closed.anna.weight_milli = 500
         closed.anna.team_id = closed.others.id
-        credit(any_session, closed.boris, "2026-10-30", 100_00, vat_minor=10_00, booked_at=self.LATER)
-        self.compute(any_session)
+        credit(session, closed.boris, "2026-10-30", 100_00, vat_minor=10_00, booked_at=self.LATER)
+        self.compute(session)
 
-        assert list(self.lines(any_session, closed)) == [("percent", "")]
-        boris = [line.amount_minor for line in statement(any_session, closed.boris, self.NOVEMBER).lines]
+        assert list(self.lines(session, closed)) == [("percent", "")]
+        boris = [line.amount_minor for line in statement(session, closed.boris, self.NOVEMBER).lines]
         assert boris == [0, 250]
 
-    def test_a_month_opened_again_takes_off_what_corrections_paid(self, any_session: Session, closed: Cast) -> None:
-        credit(any_session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)
-        self.compute(any_session)
-        close(any_session, self.NOVEMBER, at("2026-12-02 10:00"))
-        bonus_periods.reopen(any_session, OCTOBER, reason="проверка", actor="galina", now=at("2026-12-03 10:00"))
+    def test_a_month_opened_again_takes_off_what_corrections_paid(self, session: Session, closed: Cast) -> None:
+        credit(session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)
+        self.compute(session)
+        close(session, self.NOVEMBER, at("2026-12-02 10:00"))
+        bonus_periods.reopen(session, OCTOBER, reason="проверка", actor="galina", now=at("2026-12-03 10:00"))
 
-        amounts = [line.amount_minor for line in statement(any_session, closed.anna).lines]
+        amounts = [line.amount_minor for line in statement(session, closed.anna).lines]
         assert amounts == [22_750, -250]
 
     def test_a_guarantee_gives_back_what_the_lines_above_it_now_cover(self, session: Session) -> None:
