@@ -44,6 +44,8 @@ KIND = Kind(
         Column("kind", ("вид",), cells.KIND),
         Column("direction", ("направление",), cells.DIRECTION),
         Column("outcome", ("итог", "результат"), cells.OUTCOME),
+        Column("reason", ("причина", "причина отказа")),
+        Column("asked_to_call_at", ("перезвонить", "когда перезвонить"), cells.instant),
         Column("note", ("примечание", "комментарий")),
         Column("duration_seconds", ("длительность", "длительность, с"), cells.whole),
         Column("proof", ("подтверждение",), cells.PROOF),

@@ -23,7 +23,7 @@ from rules_engine.models import (
     RequestStatus,
     WorkKind,
 )
-from rules_engine.services import callback_outcomes, clients, intake, request_tasks, work
+from rules_engine.services import callback_outcomes, clients, intake, refusal_reasons, request_tasks, work
 from rules_engine.services.client_wakes import wake_client
 from rules_engine.services.incoming import ContactIn
 from rules_engine.services.inserting import insert_if_new
@@ -82,6 +82,8 @@ def record(
     if known is not None:
         return _again(known, data)
     intake.check_instant("at", data.at, now)
+    if data.outcome == "refused" and data.reason is not None:
+        refusal_reasons.check(session, data.reason)
     named = find_manager(session, data.manager).id if data.manager else None
     request, client = _subject(session, data, named)
     manager_id = named

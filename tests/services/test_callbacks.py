@@ -545,6 +545,19 @@ class TestOutcomes:
         told(5, kind="email", direction="in")
         assert call.state is CallbackState.DONE
 
+    def test_a_refusal_told_by_another_program_needs_a_reason_of_the_list_too(
+        self, session: Session, open_call: tuple[Client, Callback, Task]
+    ) -> None:
+        client, call, _ = open_call
+        key = Key(source=client.source, external_id=client.external_id)
+        told: dict[str, Any] = {"at": NOW + timedelta(hours=1), "outcome": "refused", "client": key}
+        with pytest.raises(InputError):
+            data = ContactIn(source="crm", external_id="1", reason="так", **told)
+            contacts.record(session, data, now=NOW + DAY, actor="api:crm")
+        data = ContactIn(source="crm", external_id="2", reason="rival", **told)
+        contacts.record(session, data, now=NOW + DAY, actor="api:crm")
+        assert (call.outcome, call.outcome_reason) == ("refused", "rival")
+
     def test_at_most_one_valid_contact_of_a_client_in_21_days(
         self, session: Session, open_call: tuple[Client, Callback, Task]
     ) -> None:
