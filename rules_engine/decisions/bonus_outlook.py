@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 from rules_engine.decisions.bonus_figures import ATTAINMENT, NEW_ATTAINMENT, OLD_ATTAINMENT, Figures, measures
 from rules_engine.decisions.bonus_lines import Figure, rounded
@@ -85,7 +85,7 @@ def at_this_pace(figures: Figures, passed: Fraction, whole: Fraction) -> Figures
         return None
     factor = whole / passed
     names = ("new_minor", "old_minor", "paid_requests", "received", "processed", "calls_done", "reactivated")
-    grown = {name: rounded(getattr(figures, name) * factor) for name in names}
+    grown: dict[str, Any] = {name: rounded(getattr(figures, name) * factor) for name in names}
     return replace(figures, **grown, team_minor=rounded(figures.team_minor * factor))
 
 
@@ -102,7 +102,12 @@ def curve(pay: Pay, edges: Edges, figures: Figures, measure: str) -> tuple[tuple
     if 0 <= here <= CURVE_END:
         stops.add(here)
     side = "old_minor" if measure == OLD_ATTAINMENT else "new_minor"
-    return tuple((stop, pay(replace(figures, **{side: ceil(plan * stop / 100)}))) for stop in sorted(stops))
+
+    def at(stop: Fraction) -> Figures:
+        moved: dict[str, Any] = {side: ceil(plan * stop / 100)}
+        return replace(figures, **moved)
+
+    return tuple((stop, pay(at(stop))) for stop in sorted(stops))
 
 
 def _one_more_request(figures: Figures) -> Figures:
@@ -143,7 +148,8 @@ def _reach(measure: str, edge: Fraction, f: Figures) -> tuple[int, Figures] | No
     if name not in counts:
         return None
     number = ceil(edge) - getattr(f, counts[name])
-    return number, replace(f, **{counts[name]: ceil(edge)})
+    reached: dict[str, Any] = {counts[name]: ceil(edge)}
+    return number, replace(f, **reached)
 
 
 def _reach_money(measure: str, edge: Fraction, f: Figures) -> tuple[int, Figures] | None:

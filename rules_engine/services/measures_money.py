@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import MoneyClass, Payment, PaymentCredit, Plan, Request
@@ -35,7 +35,7 @@ def credited(
     session: Session, months: Collection[str], ids: Collection[int] | None, *, with_vat: bool
 ) -> dict[tuple[str, int, MoneyClass], int]:
     """Return kopecks by month, manager and class, read from one index; who got nothing is left out."""
-    total = func.sum(PaymentCredit.amount_minor)
+    total: ColumnElement[int] = func.sum(PaymentCredit.amount_minor)
     if not with_vat:
         total = total - func.sum(PaymentCredit.vat_minor)
     query = (
