@@ -172,10 +172,15 @@ def wake_actions(session: Session, manager_id: int | None, client_id: int, now: 
 
 def _open_calls(session: Session, client_id: int) -> Sequence[Callback]:
     """Return the open calls of a client, locked, those in a list first and by due time."""
+    ids = session.scalars(_OPEN_IDS, {"client": client_id}).all()
+    if not ids:
+        return []
+    work.lock_items(session, WorkKind.CALLBACK, ids)
     calls = session.scalars(_OPEN_OF_CLIENT, {"client": client_id}).all()
     return sorted(calls, key=lambda call: (call.state is not CallbackState.OPEN, call.due_at, call.id))
 
 
+_OPEN_IDS: Final = select(Callback.id).where(Callback.client_id == bindparam("client"), Callback.state.in_(OPEN))
 _OPEN_OF_CLIENT: Final = (
     select(Callback)
     .where(Callback.client_id == bindparam("client"), Callback.state.in_(OPEN))

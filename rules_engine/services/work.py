@@ -3,9 +3,9 @@
 Two clocks: `wake_at` is business time and comes in as an argument; leases and backoff are of the machine's clock (on
 PostgreSQL of the database's, which all workers share).
 
-Order of locks: **work item, then request, then ledger month**. Whoever changes the row of a request and wants it
-looked at calls `ask` first and changes the row afterwards; the other way round two transactions can wait for each
-other on PostgreSQL.
+Order of locks: **work item, then request, then ledger month**; of items **request, client, planned call, proposal**.
+Whoever changes the row of a request and wants it looked at calls `ask` first and changes the row afterwards; the other
+way round two transactions can wait for each other on PostgreSQL.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -267,6 +267,13 @@ def lock_mine(session: Session, claim: Claim) -> bool:
         .with_for_update()
     )
     return session.scalar(mine) is not None
+
+
+def lock_items(session: Session, kind: WorkKind, subject_ids: Collection[int]) -> None:
+    """Lock the items of subjects whose rows will be changed, before those are: see the order of locks above."""
+    if subject_ids and not is_sqlite(session):
+        items = select(WorkItem.id).where(WorkItem.kind == kind, WorkItem.subject_id.in_(subject_ids))
+        session.scalars(items.order_by(WorkItem.subject_id).with_for_update()).all()
 
 
 def finish(session: Session, claim: Claim, now: datetime, wake_at: datetime | None) -> None:
