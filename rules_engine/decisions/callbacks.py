@@ -241,6 +241,12 @@ def cause_kind(ruleset: Ruleset, rule_id: str) -> CauseKind:
     return next((kind for kind in CauseKind if kind in found), CauseKind.YEAR)
 
 
+def waits_for_event(ruleset: Ruleset, rule_id: str) -> bool:
+    """Return whether a rule looks at what has happened, and not only at how things stand."""
+    rule = ruleset.rule(rule_id)
+    return any(condition.field == "event.name" for condition in (rule.when.conditions() if rule and rule.when else ()))
+
+
 def decide_callbacks(ruleset: Ruleset, matching: Sequence[str], now: Situation) -> CallbackOutcome:
     """Return what the matching rules (ids in order) amount to for a client. Nothing is written."""
     ids = tuple(matching) or ((OTHERWISE,) if ruleset.otherwise else ())
@@ -341,7 +347,7 @@ class _Evaluation:
         cycle = self._cycle(rule, occasion, kind, cause)
         if cycle is None:
             return False
-        times = self._times(action, is_promise=is_promise)
+        times = self._times(rule, action, cause, is_promise=is_promise)
         if times is None:
             return self._leave_out(rule, occasion, Why.NO_WORKING_TIME)
         call = Scheduled(
@@ -377,13 +383,19 @@ class _Evaluation:
             return None
         return max((call.cycle for call in same if call.occasion == occasion), default=-1) + 1
 
-    def _times(self, action: Action, *, is_promise: bool) -> tuple[int, int] | None:
-        """Return from when and by when to call; None where the caller has no working time at all."""
+    def _times(self, rule: str, action: Action, cause: Cause, *, is_promise: bool) -> tuple[int, int] | None:
+        """Return from when and by when to call; None where the caller has no working time at all.
+
+        The days of a rule that waits for an event are counted from the event, those of others from now.
+        """
         now, calendar = self._now, self._now.calendar
         in_days, within = action.number("in_working_days"), action.number("within_days") or 1
         whole_days = True
         if in_days:
-            start = calendar.working_day_opening_us(calendar.local_day_us(now.now_us) + 1, in_days - 1)
+            since_us = cause.at_us if waits_for_event(self._ruleset, rule) else now.now_us
+            start = calendar.working_day_opening_us(calendar.local_day_us(since_us) + 1, in_days - 1)
+            if start is not None and start < now.now_us:
+                start, whole_days = calendar.next_open_us(now.now_us), False
         elif is_promise and now.promised_us is not None:
             start = calendar.next_open_us(max(now.promised_us, now.now_us))
         else:

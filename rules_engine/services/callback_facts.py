@@ -30,8 +30,8 @@ from rules_engine.services.clients import PHONE
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import Reference
 
-EVENT_DAYS: Final = 7
-"""So long an event counts as having just happened: nothing is lost while the workers are down over a weekend."""
+EVENT_DAYS: Final = 9
+"""So long after the pause of a number an event can still lead to a call: most purchases and refusals follow a talk."""
 PROMISE_DAYS: Final = 30
 """A promise that is older than this when it is first seen is history."""
 _NEEDED: Final = frozenset(
@@ -45,7 +45,7 @@ _Rows = Mapping[int, Sequence[Any]]
 class SeenClient:
     """A client as rules see him at one instant, and how he stands.
 
-    `facts` are without `event.name`; `events` are those that have just happened, `due` last. `last_paid_at` and
+    `facts` are without `event.name`; `events` are those that happened lately, `due` last. `last_paid_at` and
     `last_payment_id` are of his newest payment. `others_us`: planned calls of other clients with one of his numbers.
     """
 
@@ -143,12 +143,19 @@ def _see(
     owners = {row.id: row.owner_id for row in rows(session, _OWNERS, {"clients": ids})}
     seen = client_facts(session, picture, owners, now, {*fields, *_NEEDED})
     found = _read(session, list(owners), now, frequency_days)
-    return {client_id: _seen(picture, client_id, seen[client_id], found[client_id], now) for client_id in owners}
+    fresh = now - timedelta(days=frequency_days + EVENT_DAYS)
+    return {client_id: _seen(picture, client_id, seen[client_id], found[client_id], now, fresh) for client_id in owners}
 
 
-def _seen(picture: Reference, client_id: int, seen: facts.SeenRequest, found: _Found, now: datetime) -> SeenClient:
+def _seen(
+    picture: Reference,
+    client_id: int,
+    seen: facts.SeenRequest,
+    found: _Found,
+    now: datetime,
+    fresh: datetime,
+) -> SeenClient:
     known_facts = dict(seen.facts)
-    fresh = now - timedelta(days=EVENT_DAYS)
     causes = {CauseKind.YEAR: _year(picture, now)}
     events = []
     promised_us = None

@@ -83,7 +83,7 @@ def look_at_client(
 ) -> Looked:
     """Let the rules of callbacks act on a client at `now`; the item of the client is locked by this transaction.
 
-    The rules are asked for each event that has just happened and for none (`due`); `event` names one more. From the
+    The rules are asked for each event that happened lately and for none (`due`); `event` names one more. From the
     second `attempt` on the native engine decides alone. `read` is what `read_ahead` read.
     """
     picture = reference(session)

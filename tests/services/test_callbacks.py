@@ -223,6 +223,30 @@ class TestPlanning:
         assert (call.occasion, client.segment) == ("first_purchase", "new")
         assert (call.call_from, call.due_at) == (at("2026-10-19 09:00"), at("2026-10-21 18:00"))
 
+    def test_what_follows_a_talk_is_planned_when_its_pause_is_over_and_counted_from_the_event(
+        self, session: Session, cast: Cast
+    ) -> None:
+        refusing, buying = client_of(session, cast), buyer(session, cast, 0)
+        for client in (refusing, buying):
+            make_contact(session, at=NOW, client=client, outcome="answered")
+        make_request(
+            session,
+            client=refusing,
+            status="lost",
+            close_reason="expensive",
+            closed_at=NOW,
+            received_at=NOW,
+            wake=False,
+        )
+        after = at("2026-10-26 00:00")
+        assert [look(session, client).wake_at for client in (refusing, buying)] == [after, after]
+        assert calls(session, refusing) == calls(session, buying) == []
+        look(session, refusing, after)
+        look(session, buying, after)
+        # Twenty working days after the refusal; the ten after the purchase have passed already.
+        assert only_call(session, refusing).call_from == at("2026-11-02 09:00")
+        assert only_call(session, buying).call_from == at("2026-10-26 09:00")
+
     def test_a_first_purchase_of_long_ago_is_history(self, session: Session, cast: Cast) -> None:
         client = buyer(session, cast, 40)
         look(session, client)
