@@ -20,7 +20,7 @@ from rules_engine.importers.columns import Job
 from rules_engine.importers.run import KINDS, import_file
 from rules_engine.language.kinds import Words
 from rules_engine.models import Absence, AppSetting, Manager, Replay, User
-from rules_engine.services import modes, passwords, setup
+from rules_engine.services import bonus_periods, editing, modes, passwords, setup
 from rules_engine.services.agenda import Totals
 from rules_engine.services.replay import lay_down, replay
 from rules_engine.settings import Settings
@@ -33,7 +33,7 @@ LIVED_MONTHS = 3
 """The last months are lived through under the rules; what was before is only known from files."""
 CALLS_SINCE_DAYS = 28
 """So long ago the company began to call its old clients by the regulation."""
-FOUNDERS_FOR_A_REQUEST = 1.55
+FOUNDERS_FOR_A_REQUEST = 2
 """Old clients at the beginning, for every request a month."""
 
 Progress = Callable[[Words], None]
@@ -46,7 +46,7 @@ def fill(
     *,
     managers: int = 24,
     months: int = 12,
-    requests_per_month: int = 1000,
+    requests_per_month: int = 800,
     seed: int = 1,
     now: datetime | None = None,
     progress: Progress | None = None,
@@ -73,6 +73,9 @@ def fill(
         time_module.sleep(PAUSE_SECONDS)
 
     replay(sessions, story.from_at, story.until_at, progress=breathe, handlers={behaviour.KIND: actors.act})
+    if not story.is_paid:
+        say(Words("премии", "bonuses"))
+        _pay(sessions, story)
 
 
 class _Story:
@@ -87,6 +90,7 @@ class _Story:
         self.per_month: int = value["requests_per_month"]
         self.founders: int = value["clients"]
         self.is_laid_down: bool = value["is_laid_down"]
+        self.is_paid: bool = value["is_paid"]
 
 
 def _found(
@@ -102,7 +106,10 @@ def _found(
     began_at = _months_before(today, months, settings)
     from_at = _months_before(today, min(months, LIVED_MONTHS), settings)
     password_hash = passwords.hash_password(PASSWORD)
-    setup.initialise(session, now=began_at, live=True, admin_login=ADMINISTRATOR, admin_password_hash=password_hash)
+    setup.initialise(
+        session, now=began_at, live=True, admin_login=ADMINISTRATOR, admin_password_hash=password_hash,
+        instead={"bonus": "bonus_today"},
+    )  # fmt: skip
     random = Random(f"{seed}:company")
     found_company(session, managers=managers, random=random, password_hash=password_hash, now=began_at)
     _absences(session, settings, random, from_at, until_at)
@@ -113,7 +120,7 @@ def _found(
         value={
             "began": began_at.isoformat(), "from": from_at.isoformat(), "until": until_at.isoformat(), "seed": seed,
             "requests_per_month": per_month, "clients": round(per_month * FOUNDERS_FOR_A_REQUEST),
-            "is_laid_down": False,
+            "is_laid_down": False, "is_paid": False,
         },
     )  # fmt: skip
     session.add(asked)
@@ -169,6 +176,22 @@ def _lay_down(session: Session, story: _Story, later: list[InventedPayment]) -> 
         behaviour.first_calls(session, manager.login, calls_at)
     asked = session.get_one(AppSetting, KEY)
     asked.value = {**asked.value, "is_laid_down": True}
+
+
+def _pay(sessions: sessionmaker[Session], story: _Story) -> None:
+    """Close the bonuses of the months gone, show those of the last one, and leave the shipped scheme as a draft."""
+    now, zone = story.until_at, story.settings.zone
+    *gone, last, _running = plans.months_of(story.began_at, now, zone)[-12:]
+    with transaction(sessions) as session:
+        for month in (*gone, last):
+            bonus_periods.compute(session, month, actor="svetlana", now=now)
+            bonus_periods.present(session, month, actor="svetlana", now=now)
+            if month != last:
+                bonus_periods.approve(session, month, actor="viktor", now=now)
+                bonus_periods.close(session, month, actor="viktor", now=now)
+        editing.import_document(session, setup.shipped_ruleset("bonus"), actor="svetlana", now=now)
+        asked = session.get_one(AppSetting, KEY)
+        asked.value = {**asked.value, "is_paid": True}
 
 
 def _months_before(day: date, months: int, settings: Settings) -> datetime:

@@ -24,7 +24,7 @@ def invent_plans(session: Session, from_: datetime, until: datetime, zone: ZoneI
 
     One plan for all, as it is done today: it follows the season and nothing else. Without payments there is none.
     """
-    months = _months(from_, until, zone)
+    months = months_of(from_, until, zone)
     paid: dict[str, list[int]] = {}
     by_class = dict.fromkeys(MoneyClass, 0)
     credited = select(
@@ -69,7 +69,8 @@ def write_file(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
     return path
 
 
-def _months(from_: datetime, until: datetime, zone: ZoneInfo) -> list[str]:
+def months_of(from_: datetime, until: datetime, zone: ZoneInfo) -> list[str]:
+    """Return the business months of two instants and those between them."""
     first, last = (instant.astimezone(zone) for instant in (from_, until))
     numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
     return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in numbers]

@@ -1,9 +1,11 @@
 """What a new installation begins with: a calendar, the shipped rulesets, the modes, an administrator."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -18,6 +20,7 @@ from rules_engine.services import audit, occasions, rulebook
 from rules_engine.services.reference import DEFAULT_WEEKLY
 
 LOGIN_LENGTH = 60
+NOTHING_INSTEAD: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,17 @@ def initialise(
     live: bool = False,
     admin_login: str | None = None,
     admin_password_hash: str | None = None,
+    instead: Mapping[str, str] = NOTHING_INSTEAD,
 ) -> Installed:
     """Add what is missing of a new installation and return what that was; whatever exists is left alone.
 
     Calendar, rulesets and modes hold from the beginning of time. `live` counts only for decisions that have no mode
-    yet. A user with `admin_login` who exists already keeps his password and his role. Raises InputError for a login
-    that cannot be one.
+    yet. `instead` names another shipped ruleset for a decision, such as `bonus_today` for `bonus`. A user with
+    `admin_login` who exists already keeps his password and his role. Raises InputError for a login that cannot be
+    one.
     """
     added_calendar = _calendar(session)
-    rulesets = tuple(decision for decision in rulebook.DECISIONS if _ruleset(session, decision, now))
+    rulesets = tuple(decision for decision in rulebook.DECISIONS if _ruleset(session, decision, instead, now))
     modes = tuple(decision for decision in rulebook.DECISIONS if _mode(session, decision, live))
     occasions.install(session)
     administrator = bool(admin_login) and _administrator(session, admin_login or "", admin_password_hash, now)
@@ -53,9 +58,9 @@ def initialise(
     return Installed(added_calendar, tuple(map(str, rulesets)), tuple(map(str, modes)), administrator)
 
 
-def shipped_ruleset(decision: str) -> dict[str, Any]:
-    """Return the document of the ruleset that ships for a decision."""
-    document: dict[str, Any] = json.loads((files("rulesets") / f"{decision}.json").read_text(encoding="utf-8"))
+def shipped_ruleset(name: str) -> dict[str, Any]:
+    """Return the document of a ruleset that ships: named as its decision, or as a variant of it."""
+    document: dict[str, Any] = json.loads((files("rulesets") / f"{name}.json").read_text(encoding="utf-8"))
     return document
 
 
@@ -74,10 +79,10 @@ def _calendar(session: Session) -> bool:
     return True
 
 
-def _ruleset(session: Session, decision: str, now: datetime) -> bool:
+def _ruleset(session: Session, decision: str, instead: Mapping[str, str], now: datetime) -> bool:
     if session.scalar(select(RulesetVersion.id).where(RulesetVersion.decision == decision).limit(1)) is not None:
         return False
-    document = shipped_ruleset(decision)
+    document = shipped_ruleset(instead.get(decision, decision))
     # Without the people and teams of the installation: a rule that is switched off may name a team yet to be made.
     rulebook.store(
         session,
