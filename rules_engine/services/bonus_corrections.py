@@ -113,21 +113,17 @@ def _correct(session: Session, period: BonusPeriod, paid: dict[tuple[str, int, L
         before = {_key(line): line for line in statement.lines} if statement else {}
         rows = line_rows(again[manager_id].statement.lines) if manager_id in again else []
         differences = list(_differences(rows, before, paid, period.month, manager_id))
-        ups = sum(one.amount for one in differences if one.amount > 0)
-        room = ups
+        # What the others give more covers what filled up before; beyond that nothing is taken back.
+        room = sum(one.amount for one in differences if one.amount > 0)
+        lower = 0
         for one in sorted(differences, key=lambda one: one.amount, reverse=True):
-            amount = one.amount
-            if amount < 0:
-                if not one.is_filling:
-                    continue
-                amount = -min(-amount, room)
-            if amount == 0:
-                continue
+            amount = max(one.amount, -room if one.is_filling else 0)
+            lower += amount - one.amount
             room += min(amount, 0)
-            found.lines[manager_id].append(one.row(rules, period.month, amount))
-        net = sum(one.amount for one in differences)
-        if net < 0:
-            found.notes[manager_id].append(bonus_texts.lower_note(period.month, -net))
+            if amount:
+                found.lines[manager_id].append(one.row(rules, period.month, amount))
+        if lower:
+            found.notes[manager_id].append(bonus_texts.lower_note(period.month, lower))
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,6 +335,24 @@ class TestCorrections:
         notes = [note["ru"] for note in statement(session, closed.anna, self.NOVEMBER).notes]
         assert any("октябрь 2026" in note and "меньше" in note for note in notes)
 
+    def test_a_line_that_would_be_lower_takes_nothing_from_one_that_is_higher(self, session: Session) -> None:
+        side = [
+            {"id": name, "enabled": True, "then": [
+                {"action": "pay_percent", "line": name, "of": f"measure.revenue_{name}", "rate": "10"}]}
+            for name in ("new", "old")
+        ]  # fmt: skip
+        cast = company(session, bonus_rules(*side))
+        credit(session, cast.anna, "2026-10-05", 1_000_00, NEW)
+        credit(session, cast.anna, "2026-10-05", 1_000_00, OLD)
+        close(session)
+        credit(session, cast.anna, "2026-10-30", 500_00, NEW, booked_at=self.LATER)
+        credit(session, cast.anna, "2026-10-30", -300_00, OLD, booked_at=self.LATER)
+        self.compute(session)
+
+        found = statement(session, cast.anna, self.NOVEMBER)
+        assert [(line.line, line.amount_minor) for line in found.lines[2:]] == [("new", 50_00)]
+        assert any("30,00" in note["ru"] and "меньше" in note["ru"] for note in found.notes)
+
     def test_a_refund_of_another_month_is_a_measure_of_that_month(self, session: Session, closed: Cast) -> None:
         credit(session, closed.anna, "2026-11-05", -100_00)
         self.compute(session)
