@@ -144,7 +144,8 @@ def _take_past(sessions: sessionmaker[Session], story: _Story, say: Progress) ->
     say(_FILES["plans"])
     with transaction(sessions) as session:
         planned = plans.invent_plans(session, story.began_at, story.until_at, story.settings.zone)
-    import_file(sessions, KINDS["plans"], plans.write_file(planned, folder), job)
+    if planned:
+        import_file(sessions, KINDS["plans"], plans.write_file(planned, folder), job)
     with transaction(sessions) as session:
         _lay_down(session, story, invented.later)
 

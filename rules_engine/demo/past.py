@@ -179,16 +179,18 @@ def _live_through(
 
 
 def write_files(past: Past, folder: Path) -> Mapping[str, Path]:
-    """Write the four files and return where they are, in the order in which they must be taken in."""
+    """Write the files and return where they are, in the order in which they must be taken in; an empty one is none."""
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
     kinds = {
         "clients": past.clients, "requests": past.requests, "contacts": past.contacts, "payments": past.payments,
     }  # fmt: skip
     for kind, rows in kinds.items():
+        if not rows:
+            continue
         path = folder / f"{kind}.csv.gz"
         with gzip.open(path, "wt", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, list(rows[0]) if rows else ["external_id"], restval="")
+            writer = csv.DictWriter(stream, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
         written[kind] = path
