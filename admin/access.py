@@ -96,6 +96,7 @@ TABLE: dict[str, Row] = {
     "bonus.statement": READS_ALL_OR_OWN,
     "bonus.behind": READS_ALL_OR_OWN,
     "bonus.export": READS_ALL_OR_OWN,
+    "bonus.export_period": READS_ALL,
     # reference.py, records.py
     "admin.index": READS_ALL,
     "admin.static": all_of(),  # Flask-Admin's own theme and scripts: not used

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -21,7 +21,9 @@ from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services.bonus_today import SoFar
 from rules_engine.services.measures_behind import has_rows
 
-WIDTH, HEIGHT = 520, 170
+Cells = list[list[str | Decimal]]
+
+HEIGHT = 170
 LEFT, RIGHT, TOP = 40, 490, 16
 """The picture of the pay curve, in units of its view box."""
 
@@ -143,9 +145,9 @@ def picture(found: SoFar) -> Picture | None:
     )
 
 
-def cells(document: Mapping[str, Any], titles: Mapping[str, str]) -> list[list[str | Decimal]]:
+def cells(document: Mapping[str, Any], titles: Mapping[str, str]) -> Cells:
     """Return a statement as rows of a sheet: lines, the total, what did not count."""
-    rows: list[list[str | Decimal]] = [[_("For what"), _("Base"), _("Rate"), _("Amount"), _("How it was counted")]]
+    rows: Cells = [[_("For what"), _("Base"), _("Rate"), _("Amount"), _("How it was counted")]]
     for line in document["lines"]:
         rows.append(
             [
@@ -161,14 +163,27 @@ def cells(document: Mapping[str, Any], titles: Mapping[str, str]) -> list[list[s
     return rows
 
 
-def as_csv(rows: Sequence[Sequence[str | Decimal]]) -> bytes:
+def period_cells(table: Iterable[Mapping[str, Any]]) -> Cells:
+    """Return a period as rows of a sheet, one a manager, and their total."""
+    rows: Cells = [[_("Manager"), _("Team"), _("Plan met"), _("Total")]]
+    total = 0
+    for one in table:
+        total += one["total"]
+        rows.append(
+            [defused(one["manager"].name), defused(one["team"]), one["attainment"] or "—", _roubles(one["total"])]
+        )
+    rows.append([_("Total"), "", "", _roubles(total)])
+    return rows
+
+
+def as_csv(rows: Cells) -> bytes:
     """Return rows as CSV that spreadsheets open as UTF-8."""
     text = io.StringIO()
     csv.writer(text, delimiter=";").writerows([[_plain(cell) for cell in row] for row in rows])
     return ("\ufeff" + text.getvalue()).encode()
 
 
-def as_xlsx(rows: Sequence[Sequence[str | Decimal]], title: str) -> bytes:
+def as_xlsx(rows: Cells, title: str) -> bytes:
     """Return rows as a workbook; amounts are numbers."""
     book = Workbook()
     sheet = book.active
@@ -194,6 +209,10 @@ def _title(line: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     if line["part"] is not None and line["part"]["above"]:
         return f"{title}: " + _("the part above %(n)s", n=_number(line["part"]["from"]))
     return title
+
+
+def _roubles(minor: int) -> Decimal:
+    return Decimal(minor) / 100
 
 
 def _plain(cell: str | Decimal) -> str:

@@ -45,6 +45,10 @@ STEPS: Mapping[str, Callable[..., BonusPeriod]] = {
 }
 SEEN_IN = (PeriodState.PRESENTED, PeriodState.APPROVED)
 PAST_SHOWN = 24
+TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
 
 @blueprint.get("/my/bonus")
@@ -178,19 +182,30 @@ def behind(period: str, login: str, measure: str) -> ResponseReturnValue:
 @blueprint.get("/bonuses/<period>/<login>/export/<kind>")
 def export(period: str, login: str, kind: str) -> ResponseReturnValue:
     """Give a statement out as CSV or XLSX."""
-    if kind not in ("csv", "xlsx"):
+    if kind not in TYPES:
         abort(404)
     manager, found = _statement(period, login)
     rules = rules_of_version(db_session(), found.period.version_id)
     document = bonus_show.statement_document(found, manager.login, language())
-    cells = bonus_sheet.cells(document, _titles(rules))
-    types = {
-        "csv": "text/csv; charset=utf-8",
-        "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    }
-    body = bonus_sheet.as_csv(cells) if kind == "csv" else bonus_sheet.as_xlsx(cells, period)
-    answer = Response(body, content_type=types[kind])
-    answer.headers["Content-Disposition"] = f'attachment; filename="bonus-{period}-{manager.id}.{kind}"'
+    return _file(bonus_sheet.cells(document, _titles(rules)), f"bonus-{period}-{manager.id}", period, kind)
+
+
+@blueprint.get("/bonuses/<period>/export/<kind>")
+def export_period(period: str, kind: str) -> ResponseReturnValue:
+    """Give the table of a period out as CSV or XLSX."""
+    if kind not in TYPES or not re.fullmatch(MONTH_PATTERN, period):
+        abort(404)
+    try:
+        row = bonus_periods.newest(db_session(), period)
+    except NotFound:
+        abort(404)
+    return _file(bonus_sheet.period_cells(_table(row)), f"bonus-{period}", period, kind)
+
+
+def _file(cells: bonus_sheet.Cells, name: str, title: str, kind: str) -> Response:
+    body = bonus_sheet.as_csv(cells) if kind == "csv" else bonus_sheet.as_xlsx(cells, title)
+    answer = Response(body, content_type=TYPES[kind])
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return answer
 
 

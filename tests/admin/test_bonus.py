@@ -176,6 +176,16 @@ class TestPeriods:
         assert galina.post("/bonuses/2026-10/step/pay").status_code == 404
         assert galina.post("/bonuses/october/step/compute").status_code == 404
 
+    def test_a_period_goes_out_as_a_table(self, computed: None, logged_in: Enter) -> None:
+        galina = logged_in("galina")
+        plain = galina.get("/bonuses/2026-10/export/csv")
+        assert plain.text.splitlines()[1].startswith("Анна;Продажи;")
+        assert galina.client.get("/bonuses/2026-10/export/xlsx").data.startswith(b"PK")
+        assert [
+            galina.get(f"/bonuses/{path}").status_code for path in ("2026-09/export/csv", "2026-10/export/pdf")
+        ] == [404, 404]
+        assert logged_in("anna").get("/bonuses/2026-10/export/csv").status_code == 403
+
     def test_an_auditor_reads_and_changes_nothing(self, computed: None, logged_in: Enter) -> None:
         zhanna = logged_in("zhanna")
         page = zhanna.get("/bonuses/?period=2026-10")
