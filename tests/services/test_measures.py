@@ -232,6 +232,7 @@ def test_a_client_came_back_by_the_last_call_before_he_paid(any_session: Session
     credit(any_session, cast.boris, "2026-10-20", 1, client=silent)
     assert measure(any_session, cast.anna.id, "reactivated_clients") == 0
     assert measure(any_session, cast.boris.id, "reactivated_clients") == 1
+    credit(any_session, cast.boris, "2026-11-02", 900_000, client=silent)
     assert measure(any_session, cast.boris.id, "reactivated_clients", "2026-11") == 0
 
 
