@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Select, bindparam, func, literal, or_, sel
 from sqlalchemy.orm import Session, aliased
 
 from rules_engine.decisions.callback_contacts import UNREACHED
-from rules_engine.decisions.callbacks import Cause, CauseKind, KnownCall
+from rules_engine.decisions.callback_outcome import Cause, CauseKind, KnownCall
 from rules_engine.decisions.instants import to_us
 from rules_engine.decisions.request_clocks import RequestClocks
 from rules_engine.language.engines.base import Facts

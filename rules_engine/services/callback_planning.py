@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
-from rules_engine.decisions.callbacks import CallbackOutcome, Scheduled
+from rules_engine.decisions.callback_outcome import CallbackOutcome, Scheduled
 from rules_engine.decisions.instants import from_us
 from rules_engine.decisions.modes import Mode
 from rules_engine.language.model import Action, Ruleset

@@ -14,8 +14,9 @@ from typing import Any, Final
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from rules_engine.decisions.callback_outcome import CallbackOutcome
 from rules_engine.decisions.callback_plan import CallbackPlan
-from rules_engine.decisions.callbacks import CallbackOutcome, Limits, Situation, decide_callbacks
+from rules_engine.decisions.callbacks import Limits, Situation, decide_callbacks
 from rules_engine.decisions.instants import from_us, to_us
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import NotFound

@@ -10,17 +10,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from rules_engine.decisions.callback_clocks import CallbackClocks, DaysOverdue
+from rules_engine.decisions.callback_outcome import CallbackOutcome, Cause, CauseKind, KnownCall, Why
 from rules_engine.decisions.callback_plan import CallbackPlan
-from rules_engine.decisions.callbacks import (
-    CallbackOutcome,
-    Cause,
-    CauseKind,
-    KnownCall,
-    Situation,
-    Why,
-    cause_kind,
-    decide_callbacks,
-)
+from rules_engine.decisions.callbacks import Situation, cause_kind, decide_callbacks
 from rules_engine.decisions.client_intervals import ClientMoney
 from rules_engine.decisions.instants import DAY_US, MINUTE_US, to_us
 from rules_engine.decisions.request_clocks import RequestClocks, RequestTimes
