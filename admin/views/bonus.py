@@ -160,7 +160,7 @@ def behind(period: str, login: str, measure: str) -> ResponseReturnValue:
     manager = _manager(period, login)
     month = month_named(session, period)
     found = _stored(period, manager)
-    counting = counting_of([found]) if found is not None else counting_now(session)
+    counting = counting_of({manager.id: found.measures}) if found is not None else counting_now(session)
     # A page of today counts up to now, a stored statement up to when it was computed.
     until = found.period.computed_at if found is not None and "stored" in request.args else now
     rows = rows_behind(session, month, manager.id, measure, until, counting)

@@ -6,12 +6,12 @@ already. Upwards by itself. A lower result changes nothing and is only named, sa
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from rules_engine.decisions.bonus_lines import FLOOR, GUARANTEE
 from rules_engine.language.kinds import Words
@@ -24,7 +24,7 @@ from rules_engine.services.bonus_reckoning import (
     reckon,
     rules_of_version,
 )
-from rules_engine.services.bonus_rows import CORRECTION, correction_row, line_rows
+from rules_engine.services.bonus_rows import CORRECTION, correction_row, line_rows, statements_of
 from rules_engine.services.bonus_texts import Text
 from rules_engine.services.measures_month import Month, earlier, month_named
 
@@ -64,8 +64,6 @@ def _closed_before(session: Session, month: str) -> list[BonusPeriod]:
         select(BonusPeriod)
         .where(BonusPeriod.month >= first, BonusPeriod.month < month, BonusPeriod.state == PeriodState.CLOSED)
         .order_by(BonusPeriod.month.desc())
-        .options(selectinload(BonusPeriod.statements).selectinload(BonusStatement.lines))
-        .execution_options(populate_existing=True)
     ).all()
     found: list[BonusPeriod] = []
     for period in periods:
@@ -77,14 +75,15 @@ def _closed_before(session: Session, month: str) -> list[BonusPeriod]:
 
 def _has_late_facts(session: Session, period: BonusPeriod) -> bool:
     """Return whether sums that indexes give at once differ from what was closed; the rest is not counted for it."""
-    if not period.statements:
+    closed = _kept(session, period)
+    if not closed:
         return False
     month = month_named(session, period.month)
-    counting = counting_of(period.statements)
+    counting = counting_of(closed)
     money = measures_money.credited(session, [month.text], None, with_vat=counting.with_vat)
     answers = measures_requests.in_time(session, month, month.end, None)
     calls = measures_callbacks.calls(session, month, month.end, None)
-    kept = {one.manager_id: exact_measures(one.measures) for one in period.statements}
+    kept = {manager_id: exact_measures(of_him) for manager_id, of_him in closed.items()}
     if {manager_id for _, manager_id, _ in money} - set(kept):
         return True
     for manager_id, known in kept.items():
@@ -102,12 +101,18 @@ def _has_late_facts(session: Session, period: BonusPeriod) -> bool:
     return False
 
 
+def _kept(session: Session, period: BonusPeriod) -> dict[int, Mapping[str, Any]]:
+    """Return what the statements of a period keep, by manager; without the objects, which cost more."""
+    of_period = select(BonusStatement.manager_id, BonusStatement.measures).where(BonusStatement.period_id == period.id)
+    return {row.manager_id: row.measures for row in session.execute(of_period)}
+
+
 def _correct(session: Session, period: BonusPeriod, paid: dict[tuple[str, int, LineKey], int], found: Owed) -> None:
     month = month_named(session, period.month)
     rules = rules_of_version(session, period.version_id)
-    counting = counting_of(period.statements)
+    counting = counting_of(_kept(session, period))
     again = reckon(session, month, rules, None, month.end, counting=counting)
-    closed = {one.manager_id: one for one in period.statements}
+    closed = {one.manager_id: one for one in statements_of(session, period)}
     for manager_id in sorted(set(again) | set(closed)):
         statement = closed.get(manager_id)
         before = {_key(line): line for line in statement.lines} if statement else {}

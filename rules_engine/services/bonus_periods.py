@@ -200,7 +200,8 @@ def _fill(
     replaced: BonusPeriod | None = None,
 ) -> BonusPeriod:
     """Count everybody's month and store it in an open period; a later revision counts as the one that it replaces."""
-    counting = counting_of(replaced.statements) if replaced and replaced.statements else counting_now(session)
+    kept = {one.manager_id: one.measures for one in replaced.statements} if replaced else {}
+    counting = counting_of(kept) if kept else counting_now(session)
     picture = reference(session)
     session.flush()
     owed = bonus_corrections.owed(session, month)

@@ -17,7 +17,6 @@ from rules_engine.language.engines.base import Facts
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.kinds import Decision
 from rules_engine.language.model import Ruleset
-from rules_engine.models import BonusStatement
 from rules_engine.services import rulebook
 from rules_engine.services.ledger import ratio
 from rules_engine.services.measures import Counting, Standing, figures_of
@@ -109,9 +108,9 @@ def exact_measures(kept: Mapping[str, Any]) -> dict[str, Fraction | None]:
     }
 
 
-def counting_of(statements: Collection[BonusStatement]) -> Counting:
-    """Return how the statements of a closed period were counted."""
-    kept = {one.manager_id: one.measures["counted"] for one in statements}
+def counting_of(kept_by: Mapping[int, Mapping[str, Any]]) -> Counting:
+    """Return how statements were counted: what each keeps, by manager. There is at least one."""
+    kept = {manager_id: of_him["counted"] for manager_id, of_him in kept_by.items()}
     first = next(iter(kept.values()))
     standings = {
         manager_id: Standing(Fraction(counted["weight"]), counted["team_id"]) for manager_id, counted in kept.items()

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from rules_engine.decisions.bonus_lines import Line
 from rules_engine.decisions.bonus_words import line_document, stored_line_json
@@ -116,6 +116,17 @@ def replace_statements(session: Session, period: BonusPeriod, statements: Sequen
     )
     # They were written past the session: what it holds of them is old.
     session.expire_all()
+
+
+def statements_of(session: Session, period: BonusPeriod) -> list[BonusStatement]:
+    """Return the statements of a period with their lines, by manager; two queries."""
+    found = (
+        select(BonusStatement)
+        .where(BonusStatement.period_id == period.id)
+        .order_by(BonusStatement.manager_id)
+        .options(selectinload(BonusStatement.lines))
+    )
+    return list(session.scalars(found))
 
 
 def line_json(line: BonusLine, lang: str) -> dict[str, Any]:

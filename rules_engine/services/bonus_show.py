@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from rules_engine.decisions.money import format_amount
 from rules_engine.errors import NotFound
-from rules_engine.models import BonusPeriod, BonusStatement, RulesetVersion
+from rules_engine.models import BonusStatement, RulesetVersion
 from rules_engine.services import bonus_periods
 from rules_engine.services.bonus_corrections import title_of
 from rules_engine.services.bonus_reckoning import Rules, rules_of_version
-from rules_engine.services.bonus_rows import line_json
+from rules_engine.services.bonus_rows import line_json, statements_of
 from rules_engine.services.bonus_texts import money_words, month_words
 from rules_engine.services.people import find_manager
 from rules_engine.services.reference import reference
@@ -55,17 +55,6 @@ def statement_document(statement: BonusStatement, login: str, lang: str) -> dict
         "lines": [line_json(line, lang) for line in statement.lines],
         "notes": [note.get(lang) or note["ru"] for note in statement.notes],
     }
-
-
-def statements_of(session: Session, period: BonusPeriod) -> list[BonusStatement]:
-    """Return the statements of a period with their lines, by manager; two queries."""
-    found = (
-        select(BonusStatement)
-        .where(BonusStatement.period_id == period.id)
-        .order_by(BonusStatement.manager_id)
-        .options(selectinload(BonusStatement.lines))
-    )
-    return list(session.scalars(found))
 
 
 def explain_statement(session: Session, statement_id: int, lang: str) -> dict[str, Any]:
