@@ -1,7 +1,7 @@
 """What one manager's month holds, counted, and the measures that are made of it. Exact."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from rules_engine.decisions.bonus_measures import PREFIX
@@ -63,6 +63,34 @@ class Figures:
         """Whether nothing at all happened and nothing was planned."""
         counts = (self.new_minor, self.old_minor, self.received, self.processed, self.cohort, self.due)
         return not (any(counts) or self.calls_planned or self.calls_done or self.is_planned or self.paid_requests)
+
+
+KEPT = ("calls_planned", "calls_due", "calls_done", "calls_done_of_due", "cohort", "processed", "processed_of_cohort")
+"""Counts of a closed month that go on changing by themselves: calls are put off, requests taken up again."""
+
+
+def kept_counts(figures: Figures) -> dict[str, int]:
+    """Return the counts that a closed statement keeps, so that only what came late changes them."""
+    return {name: getattr(figures, name) for name in KEPT}
+
+
+def with_kept_counts(figures: Figures, kept: Mapping[str, int]) -> Figures:
+    """Return the figures of a closed month counted again: calls and requests as closed, and those known since.
+
+    A call put off afterwards stays one that was due; a request taken up again stays one that was processed.
+    """
+    calls = max(figures.calls_done - kept["calls_done"], 0)
+    processed = max(figures.processed - kept["processed"], 0)
+    return replace(
+        figures,
+        calls_planned=kept["calls_planned"],
+        calls_due=kept["calls_due"],
+        calls_done=kept["calls_done"] + calls,
+        calls_done_of_due=min(kept["calls_done_of_due"] + calls, kept["calls_due"]),
+        cohort=kept["cohort"],
+        processed=kept["processed"] + processed,
+        processed_of_cohort=min(kept["processed_of_cohort"] + processed, kept["cohort"]),
+    )
 
 
 def measures(figures: Figures) -> dict[str, Fraction | None]:

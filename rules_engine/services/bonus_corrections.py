@@ -110,8 +110,8 @@ def _kept(session: Session, period: BonusPeriod) -> dict[int, Mapping[str, Any]]
 def _correct(session: Session, period: BonusPeriod, paid: dict[tuple[str, int, LineKey], int], found: Owed) -> None:
     month = month_named(session, period.month)
     rules = rules_of_version(session, period.version_id)
-    counting = counting_of(_kept(session, period))
-    again = reckon(session, month, rules, None, month.end, counting=counting)
+    kept = _kept(session, period)
+    again = reckon(session, month, rules, None, month.end, counting=counting_of(kept), kept=kept)
     closed = {one.manager_id: one for one in statements_of(session, period)}
     for manager_id in sorted(set(again) | set(closed)):
         statement = closed.get(manager_id)

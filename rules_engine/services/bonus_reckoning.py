@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.bonus import compute
-from rules_engine.decisions.bonus_figures import Figures, measures
+from rules_engine.decisions.bonus_figures import Figures, kept_counts, measures, with_kept_counts
 from rules_engine.decisions.bonus_lines import Statement
 from rules_engine.decisions.bonus_measures import canonical_measures
 from rules_engine.language.cases import fired
@@ -72,10 +72,17 @@ def reckon(
     until: datetime,
     *,
     counting: Counting | None = None,
+    kept: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> dict[int, Reckoned]:
-    """Return what the rules pay, by rising id; of everybody (None) those who worked or have anything to count."""
+    """Return what the rules pay, by rising id; of everybody (None) those who worked or have anything to count.
+
+    `kept`: what the statements of a month keep that is closed and counted again, by manager.
+    """
     picture = reference(session)
     found = figures_of(session, month, manager_ids, until, counting=counting)
+    for manager_id, of_him in (kept or {}).items():
+        if manager_id in found:
+            found[manager_id] = with_kept_counts(found[manager_id], of_him["counts"])
     return {
         manager_id: Reckoned(figures, rules.statement(figures))
         for manager_id, figures in found.items()
@@ -92,6 +99,7 @@ def kept_measures(figures: Figures, counting: Counting, manager_id: int, picture
     exact = {key: None if value is None else ratio(value) for key, value in measures(figures).items()}
     return exact | {
         "without_plan": sorted(figures.without_plan),
+        "counts": kept_counts(figures),
         "counted": {
             "with_vat": counting.with_vat,
             "paid_pct": counting.paid_pct,

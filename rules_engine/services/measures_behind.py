@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
@@ -189,9 +189,7 @@ def _calls_planned(asked: _Asked) -> Iterable[Behind]:
 
 
 def _calls_met(asked: _Asked) -> Iterable[Behind]:
-    planned = and_(Callback.due_at >= asked.month.start, Callback.due_at < asked.month.end)
-    done = and_(Callback.is_valid.is_(True), Callback.done_at < asked.until)
-    due = and_(planned, or_(Callback.due_at < asked.until, done))
+    due = measures_callbacks.due_by(asked.month, asked.until)
     for row in asked.session.execute(_calls_of(asked).where(due)):
         met = bool(row.is_valid and row.done_at is not None and row.done_at < asked.until)
         why = None if met else _NOT_DONE if row.done_at is None else _NOT_VALID

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
+from rules_engine.decisions.callback_contacts import UNREACHED
 from rules_engine.decisions.instants import from_us, to_us
 from rules_engine.decisions.reactivation import Call, Terms, came_back
 from rules_engine.models import Callback, CallbackState, Payment
@@ -36,7 +37,10 @@ class Returned:
 
 
 def calls(session: Session, month: Month, until: datetime, ids: Collection[int] | None) -> dict[int, Calls]:
-    """Return the planned calls by manager. What was cancelled, because it had become pointless, was never planned."""
+    """Return the planned calls by manager. What was cancelled, because it had become pointless, was never planned.
+
+    Whom nobody could reach in all attempts is left out of those that are due: no work would have made that call.
+    """
     until = min(until, month.end)
     planned = and_(Callback.due_at >= month.start, Callback.due_at < month.end)
     finished = and_(Callback.done_at >= month.start, Callback.done_at < until)
@@ -46,7 +50,7 @@ def calls(session: Session, month: Month, until: datetime, ids: Collection[int] 
         select(
             Callback.manager_id,
             number.filter(planned).label("planned"),
-            number.filter(or_(and_(planned, Callback.due_at < until), met)).label("due"),
+            number.filter(due_by(month, until)).label("due"),
             number.filter(and_(finished, Callback.is_valid.is_(True))).label("done"),
             number.filter(met).label("met"),
             number.filter(and_(finished, Callback.is_valid.is_(False))).label("not_counted"),
@@ -60,6 +64,14 @@ def calls(session: Session, month: Month, until: datetime, ids: Collection[int] 
         row.manager_id: Calls(row.planned, row.due, row.done, row.met, row.not_counted)
         for row in rows(session, query, {})
     }
+
+
+def due_by(month: Month, until: datetime) -> ColumnElement[bool]:
+    """Return the condition for planned calls that were to be made by `until`; done before their day they count too."""
+    planned = and_(Callback.due_at >= month.start, Callback.due_at < month.end)
+    is_vain = and_(Callback.outcome.is_not(None), Callback.outcome.in_(sorted(UNREACHED)))
+    met = and_(Callback.is_valid.is_(True), Callback.done_at < until)
+    return and_(planned, or_(Callback.due_at < until, met), not_(is_vain))
 
 
 def returned(

@@ -17,6 +17,7 @@ from rules_engine.models import (
     BonusLine,
     BonusPeriod,
     BonusStatement,
+    CallbackState,
     Manager,
     OutboxMessage,
     PeriodState,
@@ -378,6 +379,36 @@ class TestCorrections:
         assert list(self.lines(session, closed)) == [("percent", "")]
         boris = [line.amount_minor for line in statement(session, closed.boris, self.NOVEMBER).lines]
         assert boris == [0, 250]
+
+    def test_a_call_put_off_later_stays_due_and_one_that_became_known_counts(self, session: Session) -> None:
+        gated = {
+            **PERCENT,
+            "then": [
+                *PERCENT["then"],
+                {
+                    "action": "gate",
+                    "lines": ["percent"],
+                    "soft": True,
+                    "all": [{"measure": "measure.callbacks_done_pct", "from": "0", "full_at": "100"}],
+                },
+            ],
+        }
+        cast = company(session, bonus_rules(gated))
+        credit(session, cast.anna, "2026-10-05", 1_000_00)
+        client = make_client(session)
+        first, second = (
+            call(session, cast.anna, client, at(f"2026-10-{day} 18:00"), cause=day) for day in ("20", "21")
+        )
+        close(session)
+        assert amounts(session, cast.anna) == {"percent": 0}
+        first.due_at = at("2026-11-10 18:00")
+        credit(session, cast.anna, "2026-10-30", 100_00, booked_at=self.LATER)
+        self.compute(session)
+        assert ("percent", "correction:2026-10") not in self.lines(session, cast)
+
+        second.is_valid, second.done_at, second.state = True, at("2026-10-21 12:00"), CallbackState.DONE
+        self.compute(session)
+        assert self.lines(session, cast)["percent", "correction:2026-10"].amount_minor == 1_375
 
     def test_a_month_opened_again_takes_off_what_corrections_paid(self, session: Session, closed: Cast) -> None:
         credit(session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)

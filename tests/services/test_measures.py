@@ -208,10 +208,13 @@ def test_planned_calls_count_by_their_due_day_and_done_ones_when_they_were_made(
         is_valid=False,
     )
 
+    vain = at("2026-10-12 12:00")
+    call(any_session, cast.anna, client, vain, done_at=vain, cause="f", is_valid=False, outcome="not_reached")
+
     found = measures_of(any_session, OCTOBER, [cast.anna.id])[cast.anna.id]
-    assert (found["measure.callbacks_planned"], found["measure.callbacks_done"]) == (4, 1)
+    assert (found["measure.callbacks_planned"], found["measure.callbacks_done"]) == (5, 1)
     assert found["measure.callbacks_done_pct"] == 25
-    assert figures_of(any_session, month_named(any_session, OCTOBER), None)[cast.anna.id].calls_not_counted == 1
+    assert figures_of(any_session, month_named(any_session, OCTOBER), None)[cast.anna.id].calls_not_counted == 2
     until = at("2026-10-06 09:00")
     assert measures_of(any_session, OCTOBER, None, until)[cast.anna.id]["measure.callbacks_done_pct"] == 100
 
