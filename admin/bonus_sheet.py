@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,7 +31,10 @@ LEFT, RIGHT, TOP = 40, 490, 16
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
-    """One line as a page shows it. `behind`: measures with their labels whose rows can be asked for."""
+    """One line as a page shows it. `behind`: measures with their labels whose rows can be asked for.
+
+    `corrects`: the month of the statement that a correction leads to.
+    """
 
     title: str
     name: str
@@ -39,6 +43,7 @@ class LineRow:
     rate: str
     amount: str
     is_correction: bool
+    corrects: str | None
     behind: tuple[tuple[str, str], ...]
     readings: tuple[str, ...]
 
@@ -77,6 +82,7 @@ def line_rows(lines: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) -> 
             rate=_figure(line["rate"], line["rate_unit"]),
             amount=money_text(line["amount"]),
             is_correction=line["component"] == "correction",
+            corrects=_corrected_month(line),
             behind=_behind(line),
             readings=tuple(_readings(line)),
         )
@@ -201,6 +207,16 @@ def as_xlsx(rows: Cells, title: str) -> bytes:
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
+
+
+def _corrected_month(line: Mapping[str, Any]) -> str | None:
+    """Return the month that a correction is for (or, taken off, was paid in), None for other lines."""
+    found = (
+        re.match(r"(?:correction|paid):(\d{4}-\d\d)", line.get("basis", ""))
+        if line["component"] == "correction"
+        else None
+    )
+    return found[1] if found else None
 
 
 def _title(line: Mapping[str, Any], titles: Mapping[str, str]) -> str:

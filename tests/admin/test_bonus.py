@@ -144,6 +144,21 @@ class TestStatement:
             assert galina.get(f"/bonuses/{path}").status_code == 404, path
 
 
+def test_a_correction_leads_to_the_statement_that_it_puts_right(
+    computed: None, logged_in: Enter, sessions: sessionmaker[Session], business_clock: StandingClock, cast: Cast
+) -> None:
+    galina = logged_in("galina")
+    for name in ("present", "approve", "close"):
+        galina.post(f"/bonuses/2026-10/step/{name}")
+    business_clock.at = at("2026-11-20 10:00")
+    with db.transaction(sessions) as session:
+        credit(session, cast.anna, "2026-10-30", 20_000, NEW, booked_at=business_clock.at)
+    galina.post("/bonuses/2026-11/step/compute")
+    page = galina.get("/bonuses/2026-11/anna").text
+    assert '<a class="badge on" href="/bonuses/2026-10/anna">перерасчёт</a>' in page
+    assert "Перерасчёт за октябрь 2026" in page
+
+
 class TestPeriods:
     def test_a_head_takes_a_period_through_its_life(
         self, month: None, logged_in: Enter, sessions: sessionmaker[Session], business_clock: StandingClock

@@ -14,10 +14,10 @@ from rules_engine.services.measures_month import earlier
 from rules_engine.services.setup import initialise
 from rules_engine.settings import Settings
 from tests.bonus_rows import NEW, credit, plan
-from tests.factories import at, make_cast
+from tests.factories import MOSCOW, at, make_cast
 
 Run = Callable[..., Result]
-THIS_MONTH = f"{clock.now():%Y-%m}"
+THIS_MONTH = f"{clock.now().astimezone(MOSCOW):%Y-%m}"
 LAST_MONTH = earlier(THIS_MONTH)
 KEYS = ["rule", "component", "base", "rate", "amount", "sentence", "correction_of"]
 

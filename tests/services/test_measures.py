@@ -1,21 +1,33 @@
 """Measures of a month, on both databases where SQL differs. October 2026 has 22 working days."""
 
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.bonus_figures import Figures, measures
 from rules_engine.errors import InputError
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.models import CallbackState
-from rules_engine.services import settings_store
+from rules_engine.models import CallbackState, Task
+from rules_engine.services import assignment, settings_store, tasks
+from rules_engine.services.incoming import ContactOutcome
 from rules_engine.services.measures import counting_now, figures_of, hours_of, measures_of
 from rules_engine.services.measures_behind import Behind, behind
 from rules_engine.services.measures_month import month_named
 from tests.bonus_rows import NEW, OLD, call, credit, entry, held, next_step, plan
-from tests.factories import at, make_absence, make_cast, make_client, make_contact, make_manager, statements_of
+from tests.factories import (
+    at,
+    make_absence,
+    make_cast,
+    make_client,
+    make_contact,
+    make_manager,
+    make_request,
+    statements_of,
+)
 
 OCTOBER = "2026-10"
 
@@ -315,3 +327,27 @@ def test_the_rows_behind_a_measure_add_up_to_it(any_session: Session) -> None:
         assert all(row.why for row in listed if not row.counts)
     with pytest.raises(InputError):
         rows("plan_new")
+
+
+def test_what_the_services_write_is_what_is_counted(session: Session) -> None:
+    """A request is answered and its next step kept; another is refused; a third is only answered."""
+    cast = make_cast(session)
+    given, begun = {}, at("2026-10-05 10:00")
+    for name in ("kept", "refused", "answered"):
+        given[name] = make_request(session, received_at=begun, wake=False)
+        assignment.assign_external(session, given[name], cast.anna, assigned_at=begun, actor="import", now=begun)
+
+    def finish(name: str, now: datetime, outcome: ContactOutcome, **more: Any) -> None:
+        open_task = select(Task).where(Task.request_id == given[name].id, Task.state == "open")
+        tasks.complete(session, session.scalars(open_task).one(), outcome=outcome, actor="anna", now=now, **more)
+
+    soon, later = at("2026-10-05 10:10"), at("2026-10-07 15:00")
+    finish("kept", soon, "thinks", next_at=at("2026-10-07 12:00"))
+    finish("refused", soon, "refused", reason="rival")
+    finish("answered", soon, "thinks", next_at=at("2026-10-06 12:00"))
+    assert processed_of(session, cast.anna.id) == (1, Fraction(100, 3))
+    finish("kept", later, "answered", next_at=at("2026-10-09 12:00"))
+    finish("answered", later, "answered", next_at=at("2026-10-09 12:00"))
+    assert processed_of(session, cast.anna.id) == (2, Fraction(200, 3))
+    assert measure(session, cast.anna.id, "in_time_pct") == 100
+    assert measure(session, cast.anna.id, "received_requests") == 3
