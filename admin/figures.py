@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import String, cast, func, select
@@ -13,6 +14,8 @@ from rules_engine.errors import NotFound
 from rules_engine.models import (
     ActionState,
     Assignment,
+    BonusPeriod,
+    BonusStatement,
     Callback,
     CallbackState,
     Decision,
@@ -29,6 +32,7 @@ from rules_engine.services.call_sheets import CallsOfDay, done_today
 
 PERIOD = timedelta(days=30)
 OTHERWISE = "otherwise"
+ATTAINMENT = "measure.attainment_pct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,29 @@ def answers(session: Session, now: datetime) -> Answers:
     )
     acted = {row[0]: row[1] for row in counts}
     return Answers(due, in_time, acted.get("remind", 0), acted.get("reassign", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """The newest month whose bonus was computed: its total, and how many managers met their plan."""
+
+    month: str
+    total_minor: int
+    on_plan: int
+    with_plan: int
+
+
+def pay(session: Session) -> Pay | None:
+    """Return the figures of the newest computed month; None before any. Two queries."""
+    newest = select(BonusPeriod.id, BonusPeriod.month).order_by(BonusPeriod.month.desc(), BonusPeriod.revision.desc())
+    period = session.execute(newest.limit(1)).first()
+    if period is None:
+        return None
+    rows = session.execute(
+        select(BonusStatement.total_minor, BonusStatement.measures).where(BonusStatement.period_id == period.id)
+    ).all()
+    reached = [Fraction(kept[ATTAINMENT]) for _total, kept in rows if kept.get(ATTAINMENT) is not None]
+    return Pay(period.month, sum(row.total_minor for row in rows), sum(one >= 100 for one in reached), len(reached))
 
 
 def calls_today(session: Session, now: datetime) -> CallsOfDay:

@@ -17,6 +17,7 @@ from admin.views.jobs import alarms
 from rules_engine import clock
 from rules_engine.models import Role
 from rules_engine.services import health, modes, rulebook
+from rules_engine.services.bonus_texts import month_words
 from rules_engine.services.reference import reference
 
 CHECKS = {
@@ -59,6 +60,8 @@ def home() -> ResponseReturnValue:
         cards=[figures.card(session, decision, now) for decision in CARDS if decision in rulebook.DECISIONS],
         answers=figures.answers(session, now),
         calls=figures.calls_today(session, now),
+        pay=figures.pay(session),
+        month_words=lambda month: month_words(month, language()),
         teams=fairness(session, now),
         user_names={user.login: user.name for user in reference(session).users.values()},
         **page,

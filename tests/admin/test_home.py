@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.models import Incident
-from rules_engine.services import assignment, editing, modes
+from rules_engine.models import BonusPeriod, BonusStatement, Incident
+from rules_engine.services import assignment, editing, modes, setup
 from tests.admin.conftest import Browser, StandingClock
 from tests.admin.test_my_tasks import give
 from tests.factories import (
@@ -57,6 +57,28 @@ class TestHead:
         assert "6 решений за 30 дней" in page
         assert "100 % распределило правило «Остальные»" in page
         assert "1 правило за 30 дней не сработало" in page
+
+    def test_the_bonus_card_says_what_the_newest_month_pays(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        galina = logged_in("galina")
+        with db.transaction(sessions) as session:
+            version = make_version(session, "bonus", setup.shipped_ruleset("bonus_today"))
+        assert "Ни один месяц ещё не рассчитан" in text_of(galina.get("/").text)
+        with db.transaction(sessions) as session:
+            for month, total in (("2026-08", 1), ("2026-09", 1_000_000)):
+                period = BonusPeriod(month=month, version_id=version.id, computed_at=MONDAY, computed_by="galina")
+                for manager, reached in ((cast.anna, "100"), (cast.boris, "199/2"), (cast.vera, None)):
+                    measures = {"measure.attainment_pct": reached}
+                    period.statements.append(
+                        BonusStatement(manager_id=manager.id, total_minor=total, measures=measures)
+                    )
+                session.add(period)
+
+        page = text_of(galina.get("/").text).replace("\u00a0", " ")
+
+        assert "30 000 ₽ премии за сентябрь 2026" in page
+        assert "50 % менеджеров выполнили план" in page
 
     def test_shares_stand_beside_what_was_due(self, logged_in: LogIn, sessions: Sessions) -> None:
         decide(sessions, 7)

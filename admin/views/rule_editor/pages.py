@@ -206,8 +206,10 @@ def changes_of(session: Session, draft: RulesetDraft | None) -> int:
     return len(compare(editing.latest_version(session, draft.decision).body, draft.body)) if draft else 0
 
 
-def hits(here: Room) -> Mapping[str, int]:
-    """Return how often each rule acted in the last 30 days, by the rows that its actions left."""
+def hits(here: Room) -> Mapping[str, int] | None:
+    """Return how often each rule acted in the last 30 days, by the rows that its actions left; None for bonuses."""
+    if here.decision == "bonus":
+        return None
     since = here.now - HITS_OVER
     if here.decision == "assignment":
         rows = here.session.execute(

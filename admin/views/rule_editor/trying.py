@@ -12,6 +12,7 @@ from admin.views.rule_editor.wording import _
 from rules_engine.decisions.assignment_words import candidate_words, choice_words, explain_assignment
 from rules_engine.decisions.field_words import condition_words
 from rules_engine.language.engines.base import FailedCondition
+from rules_engine.language.kinds import Decision as Kind
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS
@@ -20,6 +21,7 @@ from rules_engine.services import rulebook
 from rules_engine.services.editing_body import Body, rule_ids, rule_of
 from rules_engine.services.editing_trial import Ground, Trial, find_requests, ground, try_body
 
+TRIED_ON_REQUESTS = frozenset({Kind.ASSIGNMENT, Kind.ESCALATION})
 _KEPT = "rules_tried"
 
 
@@ -61,6 +63,8 @@ class Tried:
 
 def panel(here: Room, in_force: Body, draft: Body | None) -> dict[str, Any]:
     """Return what the template of the trial shows; the request that was tried last is kept for the next page."""
+    if here.decision not in TRIED_ON_REQUESTS:
+        return {"tries_requests": False}
     query = request.args.get("q", "").strip()[:100]
     chosen = request.args.get("try", "")
     kept = dict(session.get(_KEPT, {}))
@@ -75,6 +79,7 @@ def panel(here: Room, in_force: Body, draft: Body | None) -> dict[str, Any]:
     if not query or len(found) == 1:
         row = here.session.get(Request, kept.get(here.decision.value, 0))
     return {
+        "tries_requests": True,
         "query": query,
         "found": [(one, request_name(one)) for one in found] if len(found) != 1 else [],
         "tried": _tried(here, row, in_force, draft) if row else None,
