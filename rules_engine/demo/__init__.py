@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import clock
@@ -19,7 +19,7 @@ from rules_engine.errors import PolicyViolation
 from rules_engine.importers.columns import Job
 from rules_engine.importers.run import KINDS, import_file
 from rules_engine.language.kinds import Words
-from rules_engine.models import Absence, AppSetting, Manager, Replay, User
+from rules_engine.models import Absence, AppSetting, Manager, OutboxMessage, Replay, User
 from rules_engine.services import bonus_periods, editing, modes, passwords, setup
 from rules_engine.services.agenda import Totals
 from rules_engine.services.replay import lay_down, replay
@@ -180,7 +180,7 @@ def _lay_down(session: Session, story: _Story, later: list[InventedPayment]) -> 
 
 
 def _pay(sessions: sessionmaker[Session], story: _Story) -> None:
-    """Close the bonuses of the months gone, show those of the last one, and leave the shipped scheme as a draft."""
+    """End the story: the months gone are paid, the last one is shown, the shipped scheme lies beside as a draft."""
     now, zone = story.until_at, story.settings.zone
     *gone, last, _running = plans.months_of(story.began_at, now, zone)[-12:]
     with transaction(sessions) as session:
@@ -191,6 +191,12 @@ def _pay(sessions: sessionmaker[Session], story: _Story) -> None:
                 bonus_periods.approve(session, month, actor="viktor", now=now)
                 bonus_periods.close(session, month, actor="viktor", now=now)
         editing.import_document(session, setup.shipped_ruleset("bonus"), actor="svetlana", now=now)
+        # In their own time people read their messages: only those of the last day are new.
+        session.execute(
+            update(OutboxMessage)
+            .where(OutboxMessage.created_at < now - timedelta(days=1))
+            .values(read_at=OutboxMessage.created_at)
+        )
         asked = session.get_one(AppSetting, KEY)
         asked.value = {**asked.value, "is_paid": True}
 
