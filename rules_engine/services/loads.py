@@ -79,9 +79,7 @@ def loads(
 
 
 @cache
-def _statement(
-    work: bool, today: bool, calls: bool, some: bool
-) -> Select[int, int, int, datetime, int, int, int, int]:
+def _statement(work: bool, today: bool, calls: bool, some: bool) -> Select[int, int, int, datetime, int, int, int, int]:
     """Return the query for these figures; built once a process, because building it takes longer than running it."""
     zero: ColumnElement[int] = literal(0, Integer)
     statement = (

@@ -450,9 +450,9 @@ def _load_managers(
 
 def _load_holds(session: Session) -> dict[int, HoldRef]:
     """Return the confirmed holds by manager; there is at most one of each. Who changes one says so."""
-    stored = select(
-        OverdueAction.manager_id, OverdueAction.id, OverdueAction.answered_at, OverdueAction.ends_at
-    ).where(OverdueAction.kind == OverdueKind.HOLD, OverdueAction.state == OverdueState.CONFIRMED)
+    stored = select(OverdueAction.manager_id, OverdueAction.id, OverdueAction.answered_at, OverdueAction.ends_at).where(
+        OverdueAction.kind == OverdueKind.HOLD, OverdueAction.state == OverdueState.CONFIRMED
+    )
     return {
         row.manager_id: HoldRef(row.id, row.answered_at, row.ends_at)
         for row in session.execute(stored)
