@@ -276,7 +276,7 @@ class _Evaluation:
                 self._joined.append(Joined(call.rule, call.occasion, known.id))
                 return True
         for place, other in enumerate(self._calls):
-            if self._is_near(other.from_us, call):
+            if self._serves(other, call):
                 self._calls[place] = replace(other, also=(*other.also, call.occasion))
                 return True
         window = self._now.limits.frequency_days * DAY_US
@@ -287,6 +287,14 @@ class _Evaluation:
                 return self._leave_out(call.rule, call.occasion, Why.SAME_NUMBER, planned_us + window, call)
         self._calls.append(call)
         return True
+
+    def _serves(self, planned: Scheduled, call: Scheduled) -> bool:
+        """Return whether a call of this evaluation makes another needless: near it, or about the same cause.
+
+        As for calls that stand already, or the next look would join what this one had left out.
+        """
+        is_about_the_same = not planned.is_promise and planned.cause.key == call.cause.key
+        return is_about_the_same or self._is_near(planned.from_us, call)
 
     def _is_near(self, us: int, call: Scheduled) -> bool:
         return abs(us - call.from_us) < self._now.limits.frequency_days * DAY_US
@@ -307,7 +315,7 @@ class _Evaluation:
         """An occasion that came too early for a call of its own is named by one that a later rule planned."""
         for left_out, call in self._waiting:
             for place, other in enumerate(self._calls):
-                if self._is_near(other.from_us, call):
+                if self._serves(other, call):
                     self._calls[place] = replace(other, also=(*other.also, call.occasion))
                     self._left_out.remove(left_out)
                     action = next(
