@@ -19,7 +19,7 @@ demo: $(READY) ## set up from nothing, fill a demo company, start everything; Ct
 	@exec $(BIN)/pravila demo
 
 test: check ## check, then the whole test suite
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS)
 
 check: $(READY_DEV) ## lint, format, types, who may import whom
 	@$(BIN)/python hatch_build.py

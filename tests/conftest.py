@@ -26,6 +26,13 @@ MUST_NOT_SKIP = os.environ.get("CI") == "true"
 _copies = count(1)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import SharedTogether
+
+    return SharedTogether(config, log)
+
+
 def skip_or_fail(reason: str) -> None:
     if MUST_NOT_SKIP:
         pytest.fail(reason)

@@ -29,11 +29,7 @@ from rules_engine.cli import main
 from tests.tied import tied
 
 LOG = Path(__file__).parents[3] / "shared" / "data" / "receipt" / "requests.csv.gz"
-pytestmark = [
-    pytest.mark.skipif(not LOG.exists(), reason="the receipt log (../shared/data/receipt) is not there"),
-    # The replays are made once: all that reads them runs in one process.
-    pytest.mark.xdist_group("receipt-log"),
-]
+pytestmark = pytest.mark.skipif(not LOG.exists(), reason="the receipt log (../shared/data/receipt) is not there")
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MONTHS = [f"{year}-{month:02}" for year in (2010, 2011, 2012) for month in range(1, 13)][9:26]

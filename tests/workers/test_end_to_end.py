@@ -59,10 +59,7 @@ def postbox() -> Iterator[tuple[Postbox, str]]:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param("sqlite", marks=pytest.mark.xdist_group("end-to-end-sqlite")),
-        pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.xdist_group("end-to-end-postgres")]),
-    ],
+    params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)],
 )
 def there(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postbox: tuple[Postbox, str]

@@ -27,8 +27,7 @@ from tests.tied import tied
 from tests.workers.processes import environment
 from tests.workers.waiting import wait_until
 
-# The first tests share one installation, so all of them run in one process.
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("pravila-run")]
+pytestmark = pytest.mark.faults
 
 PARTS = ("unixsocket", "workers.schedule", "workers.worker", "wsgi")
 
