@@ -8,9 +8,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import URL, Dialect, Engine, create_engine, event, text
+from sqlalchemy import URL, Dialect, Engine, create_engine, event
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.util import LRUCache
 
@@ -107,7 +108,8 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> str:
     """The name of a migrated, empty database on the throw-away server."""
-    _admin(postgres_server, "CREATE DATABASE template_empty")
+    with _admin(postgres_server) as connection:
+        connection.execute("CREATE DATABASE template_empty")
     engine = db.make_engine(f"{postgres_server}/template_empty")
     migrations.upgrade(engine)
     engine.dispose()
@@ -124,16 +126,17 @@ def postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
 def postgres_copy(server: str, template: str) -> Iterator[str]:
     """Yield the URL of a copy of a database, which is deleted at the end."""
     name = f"t{os.getpid()}_{next(_copies)}"
-    _admin(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    with _admin(server) as connection:
+        # The other way writes the whole copy into the log first, which takes four times as long.
+        strategy = "STRATEGY FILE_COPY" if connection.info.server_version >= 150_000 else ""
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}".encode())
     yield f"{server}/{name}"
-    _admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with _admin(server) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def _admin(server: str, statement: str) -> None:
-    engine = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+def _admin(server: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(f"{server.replace('+psycopg', '')}/postgres", autocommit=True)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -3,6 +3,7 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
@@ -15,6 +16,10 @@ def test_the_migrations_make_exactly_the_tables_of_the_models(any_engine: Engine
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
     assert migrations.current_revision(any_engine) == migrations.head_revision()
+
+
+def test_the_newest_script_is_the_head_of_the_history() -> None:
+    assert migrations.head_revision() == ScriptDirectory.from_config(migrations._config()).get_current_head()
 
 
 def test_going_down_to_nothing_and_up_again_leaves_the_same_tables(any_engine: Engine) -> None:

@@ -12,7 +12,7 @@ from tests.faults import harness, naive
 pytestmark = pytest.mark.faults
 
 LONG = int(os.environ.get("FAULT_REQUESTS", "0"))
-PLAN = harness.Plan(requests=LONG) if LONG else harness.Plan(requests=70, workers=2, kill_every=0.4, least_kills=6)
+PLAN = harness.Plan(requests=LONG) if LONG else harness.Plan(requests=100, workers=2, kill_every=0.4, least_kills=6)
 
 
 def test_what_was_accepted_is_assigned_once_whoever_is_killed(tmp_path: Path, database_url: str) -> None:
