@@ -95,7 +95,8 @@ def correction_sentence(month: str, recomputed: int, closed: int, paid: int, amo
     }
     found = {}
     for lang, (lead, again, before, earlier) in words.items():
-        text = f"{lead} {month_words(month, lang)}, «{title[lang]}»: {again} {money_words(recomputed, lang)}"
+        quoted = f"«{title[lang]}»" if lang == "ru" else f"“{title[lang]}”"
+        text = f"{lead} {month_words(month, lang)}, {quoted}: {again} {money_words(recomputed, lang)}"
         text += f" − {before} {money_words(closed, lang)}"
         if paid:
             text += f" − {earlier} {money_words(paid, lang)}"
