@@ -66,7 +66,7 @@ def clock(as_json: bool) -> None:
 @click.command()
 @click.option("--managers", type=click.IntRange(3, 500), default=24, show_default=True)
 @click.option("--months", type=click.IntRange(1, 36), default=12, show_default=True, help="Of history, before today.")
-@click.option("--requests-per-month", type=click.IntRange(1, 20_000), default=800, show_default=True)
+@click.option("--requests-per-month", type=click.IntRange(1, 20_000), default=600, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed invents the same company.")
 @click.option("--no-serve", is_flag=True, help="Fill it and end; start nothing.")
 @click.option("--quiet", is_flag=True, hidden=True, help="Say nothing: the filling behind `demo --json`.")

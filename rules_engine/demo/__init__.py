@@ -31,9 +31,9 @@ ADMINISTRATOR = "admin"
 PAUSE_SECONDS = 0.15
 LIVED_MONTHS = 3
 """The last months are lived through under the rules; what was before is only known from files."""
-CALLS_SINCE_DAYS = 28
+CALLS_SINCE_DAYS = 21
 """So long ago the company began to call its old clients by the regulation."""
-FOUNDERS_FOR_A_REQUEST = 2
+FOUNDERS_FOR_A_REQUEST = 2.9
 """Old clients at the beginning, for every request a month."""
 
 Progress = Callable[[Words], None]
@@ -46,7 +46,7 @@ def fill(
     *,
     managers: int = 24,
     months: int = 12,
-    requests_per_month: int = 800,
+    requests_per_month: int = 600,
     seed: int = 1,
     now: datetime | None = None,
     progress: Progress | None = None,

@@ -115,15 +115,15 @@ def put_client(session: Session, data: ClientIn, *, now: datetime, actor: str) -
     client = session.scalars(
         select(Client).where(Client.source == data.source, Client.external_id == data.external_id).with_for_update()
     ).one()
-    before = _picture(client)
+    before = _picture(client) if new_id is None else None
     _fill(session, client, data)
     if _add_points(session, client.id, data):
         session.expire(client, ["points"])
     session.flush()
-    after = _picture(client)
-    if new_id is not None:
+    if before is None:
         wake_client(session, client.id, now, now=now)
         return client, Outcome.CREATED
+    after = _picture(client)
     if before == after:
         return client, Outcome.UNCHANGED
     people = {"owner_id", "cover_id"}
