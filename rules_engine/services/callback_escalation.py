@@ -14,32 +14,28 @@ from sqlalchemy.orm import Session
 from rules_engine.decisions.callback_clocks import CallbackClocks
 from rules_engine.decisions.effects import Effect
 from rules_engine.decisions.escalation import Situation, decide_escalation
-from rules_engine.decisions.escalation_outcome import EscalationOutcome, Message, State
+from rules_engine.decisions.escalation_outcome import EscalationOutcome, Message
 from rules_engine.decisions.escalation_plan import EscalationPlan, Fired, next_wake
 from rules_engine.decisions.instants import to_us
-from rules_engine.decisions.modes import Mode
 from rules_engine.decisions.roster import Roster
 from rules_engine.errors import NotFound
 from rules_engine.language.engines.base import Facts
-from rules_engine.language.values import Canonical, dump_facts
+from rules_engine.language.values import Canonical
 from rules_engine.models import (
-    ActionState,
     Callback,
     Client,
     Firing,
-    FiringAction,
     OverdueKind,
     Task,
     TaskKind,
     WorkKind,
 )
-from rules_engine.services import escalation, journal, occasions, outbox, overdue_actions, rulebook
+from rules_engine.services import escalation, occasions, outbox, overdue_actions, rulebook
 from rules_engine.services.callback_facts import client_facts
+from rules_engine.services.firings import MAX_STEPS, tell_that_rules_have_no_end, write_outcome
 from rules_engine.services.modes import mode_in
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference, reference
-from rules_engine.services.rulebook import PublishedRuleset
-from rules_engine.services.writing import add_row, add_rows
 
 _LANGUAGES: Final = ("ru", "en")
 
@@ -84,7 +80,7 @@ def look(session: Session, callback: Callback, client: Client, now: datetime, *,
         return Look(coming)
     plan = escalation.plan_of(ruleset)
     count = 0
-    for _ in range(escalation.MAX_STEPS):
+    for _ in range(MAX_STEPS):
         facts, clocks = see(session, picture, callback, holder, now, plan)
         fired = _fired(session, callback, holder)
         matching = rulebook.evaluate(session, ruleset, facts, now, attempt=attempt)
@@ -103,10 +99,22 @@ def look(session: Session, callback: Callback, client: Client, now: datetime, *,
         if not outcome:
             again = next_wake(plan, fired, clocks, facts, now)
             return Look(min((at for at in (again, coming) if at), default=None), count)
-        decision_id = _write(session, callback, holder, ruleset, matching.engine, mode, facts, outcome, now)
+        decision_id = write_outcome(
+            session,
+            kind=WorkKind.CALLBACK,
+            item_id=callback.id,
+            ownership=holder.id,
+            version_id=ruleset.version_id,
+            engine=matching.engine,
+            mode=mode,
+            facts=facts,
+            outcome=outcome,
+            now=now,
+        )
         _carry_out(_Case(session, picture, callback, client, holder, decision_id, outcome, now))
         session.flush()
         count += len(outcome.firings)
+    tell_that_rules_have_no_end(session, WorkKind.CALLBACK, callback.id, client.name, now)
     return Look(coming, count)
 
 
@@ -150,64 +158,6 @@ _FIRED: Final = (
     )
     .order_by(Firing.occurrence)
 )
-
-
-def _write(
-    session: Session,
-    callback: Callback,
-    holder: ManagerRef,
-    ruleset: PublishedRuleset,
-    engine: str,
-    mode: Mode,
-    facts: Facts,
-    outcome: EscalationOutcome,
-    now: datetime,
-) -> int:
-    """Return the id of the stored decision. The unique key of its firings refuses what was done before."""
-    decision_id = journal.write_decision(
-        session,
-        decision="escalation",
-        subject_kind="callback",
-        subject_id=callback.id,
-        at=now,
-        version_id=ruleset.version_id,
-        engine=engine,
-        mode=mode.value,
-        fired=outcome.fired,
-        effects=[effect.to_json() for effect in outcome.applied],
-        chosen_manager_id=None,
-        detail={"facts": dump_facts(facts), "outcome": outcome.to_json()},
-    )
-    for firing in outcome.firings:
-        firing_id = add_row(
-            session,
-            Firing,
-            {
-                "item_kind": WorkKind.CALLBACK.value,
-                "item_id": callback.id,
-                "rule": firing.rule,
-                "ownership": holder.id,
-                "occurrence": firing.occurrence,
-                "at": now,
-                "decision_id": decision_id,
-            },
-        )
-        actions = [
-            {
-                "firing_id": firing_id,
-                "ordinal": ordinal,
-                "action": action.effect.action,
-                "params": action.effect.params,
-                "state": _STATES[action.state],
-                "result": {} if action.why is None else {"why": str(action.why)},
-            }
-            for ordinal, action in enumerate(firing.actions)
-        ]
-        add_rows(session, FiringAction, actions)
-    return decision_id
-
-
-_STATES = {state: ActionState(state.value) for state in State}
 
 
 def _carry_out(case: _Case) -> None:

@@ -14,24 +14,20 @@ from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.escalation import Situation, decide_escalation
-from rules_engine.decisions.escalation_outcome import EscalationOutcome, State
 from rules_engine.decisions.escalation_plan import EscalationPlan, Fired, next_wake
 from rules_engine.decisions.instants import to_us
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import NotFound
-from rules_engine.language.values import dump_facts
-from rules_engine.models import ActionState, Assignment, Firing, FiringAction, Request, WorkKind
-from rules_engine.services import assignment, facts, journal, rulebook, settings_store
+from rules_engine.models import Assignment, Firing, Request, WorkKind
+from rules_engine.services import assignment, facts, rulebook, settings_store
 from rules_engine.services.escalation_effects import Case, carry_out
 from rules_engine.services.facts import SeenRequest
+from rules_engine.services.firings import MAX_STEPS, tell_that_rules_have_no_end, write_outcome
 from rules_engine.services.modes import mode_in
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import Reference, reference
-from rules_engine.services.rulebook import Evaluation, PublishedRuleset
-from rules_engine.services.writing import add_row, add_rows
+from rules_engine.services.rulebook import PublishedRuleset
 
-MAX_STEPS = 10
-"""Rules that set each other off are stopped after so many evaluations at one instant."""
 NO_OWNERSHIP = 0
 _PLANS_KEPT = 32
 
@@ -80,11 +76,22 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
         if not outcome:
             again = next_wake(plan, ownership.fired, seen.clocks, seen.facts, now)
             return Look(min((at for at in (again, coming) if at), default=None), count)
-        decision_id = _write(session, request, ruleset, evaluation, mode, seen, ownership, outcome, now)
+        decision_id = write_outcome(
+            session,
+            kind=WorkKind.REQUEST,
+            item_id=request.id,
+            ownership=ownership.id,
+            version_id=ruleset.version_id,
+            engine=evaluation.engine,
+            mode=mode,
+            facts=seen.facts,
+            outcome=outcome,
+            now=now,
+        )
         carry_out(Case(session, request, ownership.id, decision_id, outcome, now))
         session.flush()
         count += len(outcome.firings)
-    _stopped(session, request, now)
+    tell_that_rules_have_no_end(session, WorkKind.REQUEST, request.id, request.external_id, now)
     return Look(coming, count)
 
 
@@ -177,77 +184,4 @@ def _situation(
         max_transfers=settings_store.number(session, settings_store.MAX_TRANSFERS),
         mode=mode,
         people=people,
-    )
-
-
-def _write(
-    session: Session,
-    request: Request,
-    ruleset: PublishedRuleset,
-    evaluation: Evaluation,
-    mode: Mode,
-    seen: SeenRequest,
-    ownership: Ownership,
-    outcome: EscalationOutcome,
-    now: datetime,
-) -> int:
-    """Return the id of the stored decision. The unique key of its firings refuses what was done before."""
-    transfer = outcome.transfer
-    is_moved = transfer is not None and any(effect.action == "reassign" for effect in outcome.applied)
-    decision_id = journal.write_decision(
-        session,
-        decision="escalation",
-        subject_kind="request",
-        subject_id=request.id,
-        at=now,
-        version_id=ruleset.version_id,
-        engine=evaluation.engine,
-        mode=mode.value,
-        fired=outcome.fired,
-        effects=[effect.to_json() for effect in outcome.applied],
-        chosen_manager_id=transfer.manager_id if transfer is not None and is_moved else None,
-        detail={"facts": dump_facts(seen.facts), "outcome": outcome.to_json()},
-    )
-    for firing in outcome.firings:
-        firing_id = add_row(
-            session,
-            Firing,
-            {
-                "item_kind": WorkKind.REQUEST.value,
-                "item_id": request.id,
-                "rule": firing.rule,
-                "ownership": ownership.id,
-                "occurrence": firing.occurrence,
-                "at": now,
-                "decision_id": decision_id,
-            },
-        )
-        actions = [
-            {
-                "firing_id": firing_id,
-                "ordinal": ordinal,
-                "action": action.effect.action,
-                "params": action.effect.params,
-                "state": _STATES[action.state],
-                "result": {} if action.why is None else {"why": str(action.why)},
-            }
-            for ordinal, action in enumerate(firing.actions)
-        ]
-        add_rows(session, FiringAction, actions)
-    return decision_id
-
-
-_STATES = {state: ActionState(state.value) for state in State}
-
-
-def _stopped(session: Session, request: Request, now: datetime) -> None:
-    journal.incident(
-        session,
-        "rules_without_end",
-        {
-            "ru": f"заявка {request.external_id}: правила вызывают друг друга, остановлено после {MAX_STEPS} шагов",
-            "en": f"request {request.external_id}: rules set each other off, stopped after {MAX_STEPS} steps",
-        },
-        {"request_id": request.id},
-        now,
     )

@@ -65,12 +65,6 @@ def write_decision(
     return decision_id
 
 
-def record_decision(session: Session, **values: Any) -> Decision:
-    """Return the row of a stored decision; the arguments are those of `write_decision`."""
-    session.flush()
-    return session.get_one(Decision, write_decision(session, **values))
-
-
 def detail_of(session: Session, decision_id: int) -> dict[str, Any] | None:
     """Return what lies beside a decision; None where it has been pruned."""
     payload = session.scalar(select(DecisionDetail.payload).where(DecisionDetail.decision_id == decision_id))

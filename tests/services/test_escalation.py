@@ -24,7 +24,17 @@ from rules_engine.models import (
     User,
     WorkItem,
 )
-from rules_engine.services import agenda, contacts, escalation, journal, modes, rulebook, settings_store, status
+from rules_engine.services import (
+    agenda,
+    contacts,
+    escalation,
+    firings,
+    journal,
+    modes,
+    rulebook,
+    settings_store,
+    status,
+)
 from rules_engine.services.incoming import ContactIn
 from rules_engine.settings import Settings
 from tests.factories import (
@@ -396,7 +406,7 @@ def test_rules_that_set_each_other_off_are_stopped_with_an_incident(any_sessions
 
     with any_sessions() as session:
         assert session.scalars(select(Incident.kind)).all() == ["rules_without_end"]
-        assert session.get_one(Request, request_id).times_reassigned == escalation.MAX_STEPS
+        assert session.get_one(Request, request_id).times_reassigned == firings.MAX_STEPS
         assert len(session.scalars(select(Assignment).where(Assignment.ended_at.is_(None))).all()) == 1
 
 

@@ -188,7 +188,8 @@ class TestTransfer:
         chosen = found.attempts[-1].chosen
         assert chosen is not None
         transfer = Transfer("late", found.chosen, chosen.login, Strategy.FAIR_SHARE, None, None, found.attempts)
-        decision = journal.record_decision(
+        session.flush()
+        decision_id = journal.write_decision(
             session,
             decision="escalation",
             subject_kind="request",
@@ -202,7 +203,7 @@ class TestTransfer:
             chosen_manager_id=found.chosen,
             detail={},
         )
-        return transfer, decision
+        return transfer, session.get_one(Decision, decision_id)
 
     def test_it_goes_to_another_and_dodging_does_not_pay(self, held: tuple[Session, Cast, Request]) -> None:
         session, cast, request = held

@@ -31,7 +31,7 @@ HOUR = timedelta(hours=1)
 
 
 def decided(session: Session, decision: str = "assignment", version_id: int | None = None) -> None:
-    journal.record_decision(
+    journal.write_decision(
         session,
         decision=decision,
         subject_kind="request",
