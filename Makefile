@@ -15,7 +15,6 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 demo: $(READY) ## set up from nothing, fill a demo company, start everything; Ctrl-C stops it
-	@$(BIN)/pybabel -q compile -d admin/translations
 	@exec $(BIN)/pravila demo
 
 test: check ## check, then the whole test suite
