@@ -106,7 +106,7 @@ def live(office: Office, history: list[tuple[str, int]], spared: int = 0) -> Non
                 office.change(whom, open_requests=0)
 
 
-@settings(max_examples=few(50), deadline=None)
+@settings(max_examples=few(150), deadline=None)
 @given(st.lists(weights, min_size=1, max_size=6), events)
 def test_no_eligible_candidate_had_a_larger_shortfall_beyond_half_a_request(
     given_weights: list[Fraction], history: list[tuple[str, int]]
@@ -134,7 +134,7 @@ def test_no_eligible_candidate_had_a_larger_shortfall_beyond_half_a_request(
         assert sorted(c["place"] for c in eligible) == list(range(1, len(eligible) + 1))
 
 
-@settings(max_examples=few(50), deadline=None)
+@settings(max_examples=few(150), deadline=None)
 @given(st.lists(weights, max_size=4), events)
 def test_equals_who_were_eligible_for_the_same_requests_differ_by_at_most_one_at_every_moment(
     others: list[Fraction], history: list[tuple[str, int]]
@@ -168,7 +168,7 @@ def test_the_deviation_shrinks_when_disturbances_stop(size: int, history: list[t
         assert abs(person.count - total * person.entitlement / entitled) <= Fraction(3, 2)
 
 
-@settings(max_examples=few(30), deadline=None)
+@settings(max_examples=few(60), deadline=None)
 @given(st.lists(weights, min_size=1, max_size=6), events, st.randoms())
 def test_the_same_facts_give_the_same_person_in_whatever_order_they_come(
     given_weights: list[Fraction], history: list[tuple[str, int]], random: Any
@@ -184,7 +184,7 @@ def test_the_same_facts_give_the_same_person_in_whatever_order_they_come(
     assert one.manager_id == other.manager_id
 
 
-@settings(max_examples=few(30), deadline=None)
+@settings(max_examples=few(60), deadline=None)
 @given(st.integers(1, 6), events)
 def test_least_loaded_never_passes_over_someone_with_fewer_open_requests(
     size: int, history: list[tuple[str, int]]
@@ -201,7 +201,7 @@ def test_least_loaded_never_passes_over_someone_with_fewer_open_requests(
             assert chosen.open_requests == min(v.open_requests for v in eligible)
 
 
-@settings(max_examples=few(30), deadline=None)
+@settings(max_examples=few(60), deadline=None)
 @given(st.integers(1, 6), events)
 def test_round_robin_serves_everyone_present_before_anyone_twice(size: int, history: list[tuple[str, int]]) -> None:
     office = Office("round_robin")

@@ -80,7 +80,7 @@ def naive_minutes(start: datetime, calendar: WorkingCalendar, view: WorkingCalen
     return worked
 
 
-@settings(max_examples=few(20), deadline=None)
+@settings(max_examples=few(40), deadline=None)
 @given(spans(), st.data())
 def test_every_answer_is_that_of_looking_at_every_minute(
     span: tuple[datetime, WorkingCalendar, WorkingCalendar], data: st.DataObject
@@ -120,7 +120,7 @@ instants = st.integers(0, 3 * 365 * 1440 * 60).map(lambda s: datetime(2025, 1, 1
 amounts = st.fractions(min_value=0, max_value=100_000, max_denominator=60)
 
 
-@settings(max_examples=few(50), deadline=None)
+@settings(max_examples=few(150), deadline=None)
 @given(spans(), instants, amounts, amounts)
 def test_adding_and_elapsing_are_inverse_monotone_and_additive(
     span: tuple[datetime, WorkingCalendar, WorkingCalendar], start: datetime, first: Fraction, second: Fraction
@@ -136,7 +136,7 @@ def test_adding_and_elapsing_are_inverse_monotone_and_additive(
     assert calendar.add(start, exact + calendar.elapsed(due, later)) <= later
 
 
-@settings(max_examples=few(50), deadline=None)
+@settings(max_examples=few(100), deadline=None)
 @given(spans(), instants, instants)
 def test_days_between_counts_the_days_that_have_working_time(
     span: tuple[datetime, WorkingCalendar, WorkingCalendar], one: datetime, other: datetime

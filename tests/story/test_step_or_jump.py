@@ -232,7 +232,7 @@ def _same(template: Path, folder: Path, settings: Settings, day: Day, *movers: M
 _quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@examples(max_examples=few(6), deadline=None, suppress_health_check=_quiet)
+@examples(max_examples=few(10), deadline=None, suppress_health_check=_quiet)
 @given(_days(others=True))
 def test_stepping_and_jumping_have_the_same_effects(
     sqlite_template: Path, tmp_path: Path, settings: Settings, day: Day
@@ -240,7 +240,7 @@ def test_stepping_and_jumping_have_the_same_effects(
     _same(sqlite_template, tmp_path, settings, day, jump, step)
 
 
-@examples(max_examples=few(5), deadline=None, suppress_health_check=_quiet)
+@examples(max_examples=few(10), deadline=None, suppress_health_check=_quiet)
 @given(_days(others=False))
 def test_looking_at_everything_every_minute_finds_nothing_that_a_wake_missed(
     sqlite_template: Path, tmp_path: Path, settings: Settings, day: Day
