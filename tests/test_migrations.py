@@ -49,10 +49,37 @@ def test_tasks_and_contacts_of_the_first_schema_survive_the_second(any_engine: E
     assert any("kind" in str(where) for where in kept.values())
 
 
+def test_a_company_at_work_survives_the_third_schema_up_and_down(any_engine: Engine) -> None:
+    migrations.downgrade(any_engine, "0002")
+    with any_engine.begin() as connection:
+        for statement in _AT_WORK.split(";"):
+            connection.execute(text(statement))
+    for _ in range(2):
+        migrations.upgrade(any_engine)
+        with any_engine.connect() as connection:
+            kept = "SELECT notify_by_mail, notify_urls, notify_after_hours, digest_minutes FROM users"
+            by_mail, urls, after_hours, digest = connection.execute(text(kept)).one()
+            assert (bool(by_mail), str(urls), bool(after_hours), digest) == (True, "[]", False, 0)
+            held = "SELECT a.request_id, r.waiting_key, a.line_busy_at FROM assignments a JOIN requests r ON r.id = 5"
+            assert connection.execute(text(held)).all() == [(5, None, None)]
+        migrations.downgrade(any_engine, "0002")
+    with any_engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM assignments")) == 1
+
+
 _USER = (
     "INSERT INTO users (id, login, name, email, phone, role, must_change_password, locale, is_active, session_epoch, "
     "created_at) VALUES (1, 'anna', 'Anna', '', '', 'manager', false, 'ru', true, 0, 0)"
 )
+_AT_WORK = f"""
+{_USER};
+INSERT INTO teams (id, code, name) VALUES (1, 'sales', 'Sales');
+INSERT INTO managers (id, user_id, team_id, weight_milli, skills) VALUES (1, 1, 1, 1000, '[]');
+INSERT INTO requests (id, source, external_id, body_hash, received_at, client_name, priority, text, tags, is_duplicate,
+    is_history, status, status_at, times_waiting, times_reassigned, contact_attempts, manager_id)
+    VALUES (5, 'site', 'A-1', '', 0, '', 'normal', '', '[]', false, false, 'assigned', 0, 0, 0, 0, 1);
+INSERT INTO assignments (id, request_id, manager_id, assigned_at, cause, is_late) VALUES (9, 5, 1, 0, 'rule', false)
+"""
 _CLOSED = """
 INSERT INTO ruleset_versions (id, decision, number, body, content_hash, holds_from, published_at, published_by, note)
     VALUES (1, 'bonus', 1, '{}', '', 0, 0, 'system', '');

@@ -11,7 +11,7 @@ from rules_engine.models.callbacks import (
     OverdueKind,
     OverdueState,
 )
-from rules_engine.models.clients import Client, ClientGroup, ContactPerson, ContactPoint
+from rules_engine.models.clients import Client, ClientGroup, ClientMove, ContactPerson, ContactPoint, MoveState
 from rules_engine.models.contacts import Contact, Proof
 from rules_engine.models.decisions import ActionState, Decision, DecisionDetail, Firing, FiringAction
 from rules_engine.models.money import MoneyClass, Payment, PaymentCredit, PaymentKind, Plan
@@ -20,6 +20,7 @@ from rules_engine.models.people import (
     ApiToken,
     Calendar,
     CalendarException,
+    DutyShift,
     LoginBackoff,
     Manager,
     Role,
@@ -73,11 +74,13 @@ __all__ = [
     "CallbackState",
     "Client",
     "ClientGroup",
+    "ClientMove",
     "Contact",
     "ContactPerson",
     "ContactPoint",
     "Decision",
     "DecisionDetail",
+    "DutyShift",
     "Firing",
     "FiringAction",
     "Heartbeat",
@@ -90,6 +93,7 @@ __all__ = [
     "Manager",
     "ModeChange",
     "MoneyClass",
+    "MoveState",
     "Occasion",
     "OutboxMessage",
     "OutboxState",

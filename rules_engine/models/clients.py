@@ -1,8 +1,9 @@
 """Clients, their groups, contact persons and the phones and mails by which they are recognised."""
 
 from datetime import date, datetime
+from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from rules_engine.models.base import Keyed, table_args
@@ -90,3 +91,39 @@ class ContactPoint(Keyed):
 
     client: Mapped[Client] = relationship(back_populates="points")
     person: Mapped[ContactPerson | None] = relationship()
+
+
+class MoveState(StrEnum):
+    PLANNED = "planned"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class ClientMove(Keyed):
+    """A client goes from one manager to another at an instant: one row of the plan made when somebody leaves."""
+
+    __tablename__ = "client_moves"
+    __table_args__ = table_args(
+        Index("ix_client_moves_from_manager_id", "from_manager_id", "state"),
+        # Two plans for one client would fight each other.
+        Index(
+            "uq_client_moves_planned_client",
+            "client_id",
+            unique=True,
+            sqlite_where=text("state = 'planned'"),
+            postgresql_where=text("state = 'planned'"),
+        ),
+    )
+
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id"))
+    from_manager_id: Mapped[int] = mapped_column(ForeignKey("managers.id"))
+    to_manager_id: Mapped[int] = mapped_column(ForeignKey("managers.id"))
+    at: Mapped[datetime]
+    state: Mapped[MoveState] = mapped_column(default=MoveState.PLANNED)
+    made_at: Mapped[datetime]
+    made_by: Mapped[str]
+    done_at: Mapped[datetime | None]
+
+    client: Mapped[Client] = relationship()
+    from_manager: Mapped[Manager] = relationship(foreign_keys=[from_manager_id])
+    to_manager: Mapped[Manager] = relationship(foreign_keys=[to_manager_id])

@@ -60,6 +60,8 @@ class Team(Keyed):
     calendar_id: Mapped[int | None] = mapped_column(ForeignKey("calendars.id"))
     head_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     """Who is told about this team's requests; None: every head without a team of his own."""
+    catch_up_per_day: Mapped[int | None]
+    """None: presence drives entitlement. Else absence counts as presence, made up for by so many extra a day."""
 
     calendar: Mapped[Calendar | None] = relationship()
     head: Mapped["User | None"] = relationship(foreign_keys=[head_id])
@@ -83,6 +85,13 @@ class User(Keyed):
     must_change_password: Mapped[bool] = mapped_column(default=False)
     """The password was made by an administrator: good for one login, then he chooses his own."""
     locale: Mapped[str] = mapped_column(default="ru")
+    notify_by_mail: Mapped[bool] = mapped_column(default=True)
+    notify_urls: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """Where else his messages go, one Apprise URL each. They hold secrets: shown masked, never logged."""
+    notify_after_hours: Mapped[bool] = mapped_column(default=False)
+    """Mail and URLs also outside his working hours; the page always has everything at once."""
+    digest_minutes: Mapped[int] = mapped_column(default=0)
+    """Mail and URLs gathered on a grid of so many minutes; 0: each message by itself."""
     is_active: Mapped[bool] = mapped_column(default=True)
     session_epoch: Mapped[int] = mapped_column(default=0)
     """Counted up to end all his sessions at once."""
@@ -139,6 +148,20 @@ class Absence(Keyed):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     reason: Mapped[str] = mapped_column(default="")
+
+    manager: Mapped[Manager] = relationship()
+
+
+class DutyShift(Keyed):
+    """A manager is on duty during `[starts_at, ends_at)`, also outside his working hours."""
+
+    __tablename__ = "duty_shifts"
+    __table_args__ = table_args(UniqueConstraint("manager_id", "starts_at"), Index("ix_duty_shifts_ends_at", "ends_at"))
+
+    manager_id: Mapped[int] = mapped_column(ForeignKey("managers.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    note: Mapped[str] = mapped_column(default="")
 
     manager: Mapped[Manager] = relationship()
 

@@ -43,6 +43,14 @@ class Request(Keyed):
         Index("ix_requests_received_at", "received_at"),
         # The mean amount of a service and channel is read from the index alone.
         Index("ix_requests_expected_value", "service", "channel", "received_at", "amount_minor"),
+        # Those that nobody could take stand in lines; the head of a line is found without looking at the others.
+        Index(
+            "ix_requests_waiting",
+            "waiting_key",
+            "id",
+            sqlite_where=text("waiting_key IS NOT NULL"),
+            postgresql_where=text("waiting_key IS NOT NULL"),
+        ),
     )
 
     source: Mapped[str]
@@ -65,6 +73,10 @@ class Request(Keyed):
     text: Mapped[str] = mapped_column(default="")
     tags: Mapped[list[str]] = mapped_column(default=list)
     is_duplicate: Mapped[bool] = mapped_column(default=False)
+    duplicate_of_id: Mapped[int | None] = mapped_column(ForeignKey("requests.id"))
+    """The open request of the same client and service that this one repeats."""
+    suggested_client_id: Mapped[int | None] = mapped_column(ForeignKey("clients.id"))
+    """Whose corporate mail domain the sender has; a person decides."""
     is_history: Mapped[bool] = mapped_column(default=False)
     """Already handled elsewhere before it came here: never assigned, never escalated."""
 
@@ -79,6 +91,8 @@ class Request(Keyed):
     answer_within: Mapped[int | None]
     """Working minutes of the holder's calendar."""
     answer_due_at: Mapped[datetime | None]
+    line_busy_at: Mapped[datetime | None]
+    """Since when the holder has asked for more time before a transfer: he had the client on the line."""
     first_answer_at: Mapped[datetime | None]
     """First outgoing contact after the present assignment."""
     last_activity_at: Mapped[datetime | None]
@@ -92,8 +106,10 @@ class Request(Keyed):
     contact_attempts: Mapped[int] = mapped_column(default=0)
     unassigned_reason: Mapped[str | None]
     """Why nobody has it yet, in the words of the decision; None: it has a holder or was not yet looked at."""
+    waiting_key: Mapped[str | None]
+    """What decided that nobody can take it; requests with the same key wait in one line. None: it does not wait."""
 
-    client: Mapped[Client | None] = relationship()
+    client: Mapped[Client | None] = relationship(foreign_keys=[client_id])
     manager: Mapped[Manager | None] = relationship()
 
 
@@ -134,6 +150,8 @@ class Assignment(Keyed):
     decision_id: Mapped[int | None] = mapped_column(ForeignKey("decisions.id"))
     answer_within: Mapped[int | None]
     answer_due_at: Mapped[datetime | None]
+    line_busy_at: Mapped[datetime | None]
+    """When he asked for more time, once, because he had the client on the line."""
     first_answer_at: Mapped[datetime | None]
     is_late: Mapped[bool] = mapped_column(default=False)
     """Marked "not in time" by a rule."""

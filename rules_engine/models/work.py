@@ -18,6 +18,8 @@ class WorkKind(StrEnum):
     """A planned call: put into a list when its time comes, then watched by the rules of escalation."""
     OVERDUE_ACTION = "overdue_action"
     """A hold that ends by itself."""
+    CLIENT_MOVE = "client_move"
+    """A client goes to another manager on the day that was planned."""
     OUTBOX = "outbox"
 
 
@@ -113,7 +115,7 @@ class OutboxMessage(Keyed):
     key: Mapped[str] = mapped_column(unique=True)
     """The same on every repeat: a receiver can recognise a double."""
     channel: Mapped[str]
-    """page, email."""
+    """page, email, url."""
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     address: Mapped[str] = mapped_column(default="")
     subject: Mapped[str]
