@@ -29,6 +29,7 @@ from rules_engine.models import (
     Absence,
     Calendar,
     CalendarException,
+    DutyShift,
     Manager,
     ModeChange,
     OverdueAction,
@@ -47,7 +48,7 @@ DEFAULT_WEEKLY: Mapping[str, list[list[str]]] = {
 """Mon–Fri 09:00–18:00, lunch 13:00–14:00: the company's calendar until it has one of its own."""
 
 _TOKEN = "reference_version"
-_WATCHED = (User, Manager, Team, Calendar, CalendarException, Absence, ModeChange, RulesetVersion)
+_WATCHED = (User, Manager, Team, Calendar, CalendarException, Absence, DutyShift, ModeChange, RulesetVersion)
 _PICTURES_KEPT = 8
 _CALENDARS_KEPT = 2_000
 
@@ -69,20 +70,28 @@ class UserRef:
 
 @dataclass(frozen=True, slots=True)
 class TeamRef:
+    """A team. `catch_up_per_day`: None where presence drives entitlement; else absence counts as presence.
+
+    What was missed meanwhile is then made up for by at most so many requests a day more than the others get.
+    """
+
     id: int
     code: str
     name: str
     head_id: int | None
     calendar: WorkingCalendar
+    catch_up_per_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ManagerRef:
-    """A sales manager. `hours` is when he works if he is not away; `absences` are `[from, to)`, rising.
+    """A sales manager. `hours` is when he works if he is not away; `absences` and `duty` are `[from, to)`, rising.
 
-    `calendar` is `hours` without the absences; it goes on after he left, so that the clocks of a request that is still
-    his do not stand still. `presence` leaves out the time before he was hired and after he left, too: entitlement
-    comes from it. `away` is all that `presence` leaves out of `hours`, merged, in UTC microseconds.
+    Duty is worked in all of these calendars, save during an absence. `calendar` is `hours` without the absences; it
+    goes on after he left, so that the clocks of a request that is still his do not stand still. `presence` leaves out
+    the time before he was hired and after he left, too: entitlement comes from it. `employment` is `presence` with
+    his absences worked: what he is owed where a team makes up for them.
+    `away` is all that `presence` leaves out of `hours`, merged, in UTC microseconds.
     """
 
     id: int
@@ -99,10 +108,12 @@ class ManagerRef:
     open_cap: int | None
     is_user_active: bool
     absences: tuple[tuple[datetime, datetime], ...]
+    duty: tuple[tuple[datetime, datetime], ...]
     away: tuple[Interval, ...]
     hours: WorkingCalendar
     calendar: WorkingCalendar
     presence: WorkingCalendar
+    employment: WorkingCalendar
 
     def is_employed(self, at: datetime) -> bool:
         """Return whether he works for the company at that instant, away or not."""
@@ -116,9 +127,13 @@ class ManagerRef:
         """Return the absence that `at` lies in, None where he is not away (at lunch or at night he is not)."""
         return next((span for span in self.absences if span[0] <= at < span[1]), None)
 
+    def is_on_duty(self, at: datetime) -> bool:
+        """Return whether `at` lies in a shift of his on the duty roster and he is not away."""
+        return any(start <= at < end for start, end in self.duty) and self.absence_at(at) is None
+
     def next_presence_change(self, at: datetime) -> datetime | None:
-        """Return when, strictly after `at`, an absence of his begins or ends next, or he comes or leaves."""
-        instants = [edge for span in self.absences for edge in span]
+        """Return when, strictly after `at`, an absence or duty of his begins or ends next, or he comes or leaves."""
+        instants = [edge for span in (*self.absences, *self.duty) for edge in span]
         instants += [edge for edge in (self.hired_at, self.left_at) if edge is not None]
         return min((edge for edge in instants if edge > at), default=None)
 
@@ -317,9 +332,18 @@ def exception_of(kind: str, windows: list[Any] | None, day: date) -> DayExceptio
 def _take(session: Session, token: str | None, zone: ZoneInfo) -> Reference:
     calendars, default = _load_calendars(session, zone)
     teams = {
-        row.id: TeamRef(row.id, row.code, row.name, row.head_id, calendars.get(row.calendar_id, default))
+        row.id: TeamRef(
+            row.id,
+            row.code,
+            row.name,
+            row.head_id,
+            calendars.get(row.calendar_id, default),
+            row.catch_up_per_day,
+        )
         for row in session.execute(
-            select(Team.id, Team.code, Team.name, Team.head_id, Team.calendar_id).order_by(Team.id)
+            select(Team.id, Team.code, Team.name, Team.head_id, Team.calendar_id, Team.catch_up_per_day).order_by(
+                Team.id
+            )
         )
     }
     managers = _load_managers(session, zone, calendars, default, teams)
@@ -388,11 +412,8 @@ def _load_managers(
     default: WorkingCalendar,
     teams: Mapping[int, TeamRef],
 ) -> dict[int, ManagerRef]:
-    absences: dict[int, list[tuple[datetime, datetime]]] = {}
-    for away_row in session.execute(
-        select(Absence.manager_id, Absence.starts_at, Absence.ends_at).order_by(Absence.starts_at, Absence.id)
-    ):
-        absences.setdefault(away_row.manager_id, []).append((away_row.starts_at, away_row.ends_at))
+    absences = _load_spans(session, Absence)
+    shifts = _load_spans(session, DutyShift)
     managers: dict[int, ManagerRef] = {}
     stored = (
         select(
@@ -415,7 +436,8 @@ def _load_managers(
     )
     for row in session.execute(stored):
         team = teams.get(row.team_id)
-        base = calendars.get(row.calendar_id) or (team.calendar if team else default)
+        duty = shifts.get(row.id, [])
+        base = compiled((calendars.get(row.calendar_id) or (team.calendar if team else default)).with_duty(duty))
         away = absences.get(row.id, [])
         hired_at = datetime.combine(row.hired_on, time(), zone) if row.hired_on else None
         left_at = datetime.combine(row.left_on, time(), zone) if row.left_on else None
@@ -425,6 +447,7 @@ def _load_managers(
         if left_at:
             outside.append((left_at, None))
         calendar = compiled(base.with_absences(away))
+        employment = compiled(base.with_absences(outside))
         managers[row.id] = ManagerRef(
             id=row.id,
             user_id=row.user_id,
@@ -440,12 +463,23 @@ def _load_managers(
             open_cap=row.open_cap,
             is_user_active=row.is_active,
             absences=tuple(away),
+            duty=tuple(duty),
             away=merged_ranges((*away, *outside)),
             hours=base,
             calendar=calendar,
             presence=compiled(calendar.with_absences(outside)) if outside else calendar,
+            employment=employment,
         )
     return managers
+
+
+def _load_spans(session: Session, model: type[Absence] | type[DutyShift]) -> dict[int, list[tuple[datetime, datetime]]]:
+    """Return by manager the `[from, to)` of all rows, in the order in which they begin."""
+    spans: dict[int, list[tuple[datetime, datetime]]] = {}
+    stored = select(model.manager_id, model.starts_at, model.ends_at).order_by(model.starts_at, model.id)
+    for row in session.execute(stored):
+        spans.setdefault(row.manager_id, []).append((row.starts_at, row.ends_at))
+    return spans
 
 
 def _load_holds(session: Session) -> dict[int, HoldRef]:
