@@ -16,7 +16,9 @@ from rules_engine.cli.output import json_option, open_sessions, print_json
 from rules_engine.decisions.calendar_file import read_calendar
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.errors import InputError
-from rules_engine.importers.calendar_days import import_days
+from rules_engine.importers.calendar_days import import_days, import_known
+from rules_engine.services import production_calendars
+from rules_engine.services.production_calendars import KnownDays
 from rules_engine.settings import Settings
 
 Moment = date | datetime
@@ -141,15 +143,47 @@ def is_open(path: Path, name: str | None, at: Moment, as_json: bool) -> None:
 
 
 @calendar.command("import")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--country", metavar="CODE", help="Instead of a file: the production calendar of a country, such as RU.")
+@click.option("--years", metavar="YEARS", help="With --country: 2026 or 2024-2026; without it what ships.")
 @click.option("--name", metavar="CAL", help="Code of the calendar to change; without it the default calendar.")
 @json_option
-def import_(path: Path, name: str | None, as_json: bool) -> None:
-    """Import the dates that differ from the week (a production calendar) into a stored calendar."""
+def import_(path: Path | None, country: str | None, years: str | None, name: str | None, as_json: bool) -> None:
+    """Import the dates that differ from the week (a production calendar) into a stored calendar.
+
+    The years that ship for RU hold short days and moved working days. Other countries and years come from the package
+    `holidays`: days off and moved working days only.
+    """
+    if (path is None) == (country is None):
+        raise click.UsageError("give either FILE or --country")
+    if years is not None and country is None:
+        raise click.UsageError("--years is for --country")
     settings = Settings.from_env()
     with open_sessions(settings) as sessions:
-        report = import_days(sessions, settings, path, calendar_code=name, now=clock.now())
+        if path is not None:
+            report = import_days(sessions, settings, path, calendar_code=name, now=clock.now())
+        else:
+            known = _known_days(country or "", years)
+            if known.without_short_days:
+                click.echo(_without_short_days(known.without_short_days, settings.locale), err=True)
+            report = import_known(sessions, settings, known, calendar_code=name, now=clock.now())
     answer_report(report, settings.locale, as_json)
+
+
+def _known_days(country: str, years: str | None) -> KnownDays:
+    if years is not None:
+        return production_calendars.known_days(country, production_calendars.years_of(years))
+    shipped = production_calendars.shipped_years(country.strip().upper())
+    if not shipped:
+        raise click.UsageError("give --years: no years ship for this country")
+    return production_calendars.known_days(country, tuple(shipped))
+
+
+def _without_short_days(years: Sequence[int], lang: str) -> str:
+    named = ", ".join(map(str, years))
+    if lang == "ru":
+        return f"{named}: известны только выходные и перенесённые рабочие дни, сокращённых дней нет"
+    return f"{named}: only days off and moved working days are known, no short days"
 
 
 def _load(path: Path, name: str | None) -> WorkingCalendar:

@@ -12,8 +12,9 @@ from rules_engine.importers import cells
 from rules_engine.importers.columns import Column, Job, Kind, Values
 from rules_engine.importers.report import Report
 from rules_engine.importers.run import import_file
-from rules_engine.services import calendars
+from rules_engine.services import calendars, production_calendars
 from rules_engine.services.outcome import Outcome
+from rules_engine.services.production_calendars import KnownDays
 from rules_engine.settings import Settings
 
 _KINDS = {
@@ -76,3 +77,23 @@ def import_days(
         with transaction(sessions) as session:
             calendars.days_changed(session, now)
     return report
+
+
+def import_known(
+    sessions: sessionmaker[Session], settings: Settings, known: KnownDays, *, calendar_code: str | None, now: datetime
+) -> Report:
+    """Take the known dates of a country into a stored calendar (None: the company's); return how many changed it.
+
+    Raises NotFound for an unknown calendar.
+    """
+    with transaction(sessions) as session:
+        calendar = calendars.by_code(session, calendar_code)
+        counts = production_calendars.take(session, calendar, known.days, lang=settings.locale, actor="import")
+        if counts[Outcome.CREATED] or counts[Outcome.UPDATED]:
+            calendars.days_changed(session, now)
+    return Report(
+        read=len(known.days),
+        created=counts[Outcome.CREATED],
+        updated=counts[Outcome.UPDATED],
+        unchanged=counts[Outcome.UNCHANGED],
+    )

@@ -15,8 +15,8 @@ from rules_engine.db import settings_of
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import InputError
 from rules_engine.language.ruleset import parse
-from rules_engine.models import BEGINNING_OF_TIME, Calendar, ModeChange, Role, RulesetVersion, User
-from rules_engine.services import audit, occasions, rulebook
+from rules_engine.models import BEGINNING_OF_TIME, Calendar, CalendarException, ModeChange, Role, RulesetVersion, User
+from rules_engine.services import audit, occasions, production_calendars, rulebook
 from rules_engine.services.reference import DEFAULT_WEEKLY
 
 LOGIN_LENGTH = 60
@@ -44,7 +44,8 @@ def initialise(
 ) -> Installed:
     """Add what is missing of a new installation and return what that was; whatever exists is left alone.
 
-    Calendar, rulesets and modes hold from the beginning of time. `live` counts only for decisions that have no mode
+    Calendar, rulesets and modes hold from the beginning of time; the calendar has the holidays of the business zone's
+    country where they ship. `live` counts only for decisions that have no mode
     yet. `instead` names another shipped ruleset for a decision, such as `bonus_today` for `bonus`. A user with
     `admin_login` who exists already keeps his password and his role. Raises InputError for a login that cannot be
     one.
@@ -67,13 +68,21 @@ def shipped_ruleset(name: str) -> dict[str, Any]:
 def _calendar(session: Session) -> bool:
     if session.scalar(select(Calendar.id).where(Calendar.is_default).limit(1)) is not None:
         return False
+    settings = settings_of(session)
+    # Holidays are those of where a company works, whatever language it reads.
+    years = production_calendars.shipped_years(production_calendars.country_of_zone(settings.timezone) or "")
     session.add(
         Calendar(
             code="default",
             name="Пн–Пт 09:00–18:00",
-            zone=settings_of(session).timezone,
+            zone=settings.timezone,
             weekly=dict(DEFAULT_WEEKLY),
             is_default=True,
+            exceptions=[
+                CalendarException(day=known.day, kind=known.kind.value, note=known.note(settings.locale))
+                for year in years.values()
+                for known in year.days
+            ],
         )
     )
     return True

@@ -92,3 +92,27 @@ def test_a_missing_file_is_1(calendar_file: Path) -> None:
     result = run(calendar_file.with_name("none.json"), "is-open", "--at", "2026-10-05")
     assert result.exit_code == 1
     assert "cannot be read" in result.stderr
+
+
+def test_a_country_is_imported_by_its_code(calendar_file: Path) -> None:
+    def run_main(*words: str) -> Result:
+        return CliRunner().invoke(main, list(words))
+
+    assert run_main("init").exit_code == 0
+    shipped = run_main("calendar", "import", "--country", "RU", "--years", "2024-2026", "--json")
+    assert (shipped.exit_code, shipped.stderr) == (0, "")
+    answer = json.loads(shipped.stdout)
+    # A new installation in Moscow has them.
+    assert (answer["created"], answer["unchanged"]) == (0, answer["read"])
+    other = run_main("calendar", "import", "--country", "KZ", "--years", "2026", "--json")
+    assert other.exit_code == 0 and json.loads(other.stdout)["created"] > 0
+    assert "only days off and moved working days are known, no short days" in other.stderr
+    for wrong in (
+        ["--country", "KZ"],
+        [],
+        [str(calendar_file), "--country", "RU"],
+        [str(calendar_file), "--years", "1"],
+    ):
+        assert run_main("calendar", "import", *wrong).exit_code == 2
+    unknown = run_main("calendar", "import", "--country", "XX", "--years", "2026")
+    assert unknown.exit_code == 1 and "a code of two letters" in unknown.stderr

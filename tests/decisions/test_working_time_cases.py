@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from rules_engine.cli import main
 from rules_engine.decisions.calendar_file import read_calendar
 
 CASES = Path(__file__).parents[3] / "shared" / "data" / "working_time_cases.json"
@@ -19,6 +21,10 @@ def _document() -> dict[str, Any]:
         pytest.skip(f"the published examples are not here: {CASES}")
     document: dict[str, Any] = json.loads(CASES.read_text())
     return document
+
+
+def test_there_are_65_examples() -> None:
+    assert len(_document()["cases"]) == 65
 
 
 def _cases() -> list[Any]:
@@ -67,6 +73,40 @@ def test_published_example(case: dict[str, Any]) -> None:
             assert calendar.is_working_day(date.fromisoformat(case["start"])) is expected
         case other:
             pytest.fail(f"unknown kind of example: {other}")
+
+
+@pytest.mark.parametrize("case", _cases())
+def test_published_example_by_command(case: dict[str, Any]) -> None:
+    start, count = case.get("start", ""), str(case.get("business_days", ""))
+    expected: Any = case["expected"]
+    match case["op"]:
+        case "due" | "before":
+            sign = "" if case["op"] == "due" else "-"
+            if case["minutes"] == 0:
+                sign, expected = "", start
+            words, answer = ["due", "--start", start, "--minutes", f"{sign}{case['minutes']}"], {"due": expected}
+        case "elapsed_minutes":
+            words, answer = ["elapsed", "--start", start, "--end", case["end"]], {"minutes": expected}
+        case "in_hours" | "is_business_day":
+            words, answer = ["is-open", "--at", start], {"open": expected}
+        case "due_business_days" | "add_days":
+            words, answer = ["due", "--start", start, "--days", count], {"due": expected}
+        case "sub_days":
+            words, answer = ["due", "--start", start, "--days", f"-{count}"], {"due": expected}
+        case _:
+            words, answer = ["elapsed", "--start", start, "--end", case["end"], "--days"], {"days": expected}
+    for first, last in case.get("pauses", []):
+        words += ["--pause", f"{first}/{last}"]
+    command = ["calendar", *words, "--calendar", str(CASES), "--name", case["calendar"], "--json"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.stderr
+    assert _instants(json.loads(result.stdout)) == _instants(answer)
+
+
+def _instants(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer with its instant as one, however its offset is written."""
+    due = document.get("due", "")
+    return {"due": datetime.fromisoformat(due)} if "T" in due else document
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine.db import transaction
 from rules_engine.errors import NotFound
 from rules_engine.importers.calendar_days import import_days
-from rules_engine.services import setup
 from rules_engine.services.reference import reference
 from rules_engine.settings import Settings
+from tests.factories import make_calendar
 
 NOW = datetime(2026, 10, 1, 9, tzinfo=UTC)
 DAYS = """date,weekday,type,moved_from
@@ -27,7 +27,7 @@ DAYS = """date,weekday,type,moved_from
 @pytest.fixture
 def company(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
     with transaction(sessions) as session:
-        setup.initialise(session, now=NOW)
+        make_calendar(session)
     return sessions
 
 
