@@ -6,10 +6,12 @@ from flask import Blueprint, Flask, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from admin.access import may
 from admin.base import commit_and_wake, db_session
 from admin.language import language
-from admin.security import actor
+from admin.security import actor, viewer
 from rules_engine.errors import InputError
+from rules_engine.models import Role
 from rules_engine.services import refusal_reasons, settings_store
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
@@ -24,8 +26,8 @@ def index() -> ResponseReturnValue:
 def save() -> ResponseReturnValue:
     """Save all of the form or nothing."""
     problems: dict[str, str] = {}
-    for key in settings_store.SETTINGS:
-        if key in request.form:
+    for key, setting in settings_store.SETTINGS.items():
+        if key in request.form and may_change(setting):
             try:
                 settings_store.change(db_session(), key, request.form[key], actor=actor())
             except InputError as problem:
@@ -62,6 +64,14 @@ def _page(typed: Mapping[str, str], problems: dict[str, str]) -> str:
         problems=problems,
         reasons=refusal_reasons.refusal_reasons(session).values(),
         typed=typed,
+        may_change=may_change,
+    )
+
+
+def may_change(setting: settings_store.Setting) -> bool:
+    """Return whether the viewer may set it: some are for administrators alone."""
+    return may("settings.save", viewer().role) and (
+        viewer().role is Role.ADMINISTRATOR or not setting.for_administrators
     )
 
 

@@ -110,6 +110,20 @@ class OutboxMessage(Keyed):
     __table_args__ = table_args(
         Index("ix_outbox_messages_user_id_created_at", "user_id", "created_at"),
         Index("ix_outbox_messages_state", "state"),
+        # The bell of every page counts these.
+        Index(
+            "ix_outbox_messages_unread",
+            "user_id",
+            "id",
+            sqlite_where=text("channel = 'page' AND read_at IS NULL"),
+            postgresql_where=text("channel = 'page' AND read_at IS NULL"),
+        ),
+        Index(
+            "ix_outbox_messages_sent_at",
+            "sent_at",
+            sqlite_where=text("channel <> 'page' AND sent_at IS NOT NULL"),
+            postgresql_where=text("channel <> 'page' AND sent_at IS NOT NULL"),
+        ),
     )
 
     key: Mapped[str] = mapped_column(unique=True)
@@ -125,6 +139,8 @@ class OutboxMessage(Keyed):
     not_before: Mapped[datetime]
     digest_key: Mapped[str | None]
     """Messages of one person with the same key and instant go out as one."""
+    is_urgent: Mapped[bool] = mapped_column(default=False)
+    """Waits neither for working hours nor for a digest."""
     state: Mapped[OutboxState] = mapped_column(default=OutboxState.PENDING)
     attempts: Mapped[int] = mapped_column(default=0)
     sent_at: Mapped[datetime | None]

@@ -66,6 +66,11 @@ class UserRef:
     is_active: bool
     manager_id: int | None
     team_id: int | None
+    is_mailed: bool = True
+    urls: tuple[str, ...] = field(default=(), repr=False)
+    """Where else his messages go. They hold secrets."""
+    is_told_after_hours: bool = False
+    digest_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +256,20 @@ class Reference:
         return datetime.combine(day, time(), self.zone)
 
 
+_USERS = select(
+    User.id,
+    User.login,
+    User.name,
+    User.role,
+    User.email,
+    User.locale,
+    User.is_active,
+    User.notify_by_mail,
+    User.notify_urls,
+    User.notify_after_hours,
+    User.digest_minutes,
+).order_by(User.id)
+
 _pictures: OrderedDict[tuple[str, str], Reference] = OrderedDict()
 _calendars: OrderedDict[WorkingCalendar, WorkingCalendar] = OrderedDict()
 _lock = Lock()
@@ -359,10 +378,12 @@ def _take(session: Session, token: str | None, zone: ZoneInfo) -> Reference:
             row.is_active,
             by_user[row.id].id if row.id in by_user else None,
             by_user[row.id].team_id if row.id in by_user else None,
+            row.notify_by_mail,
+            tuple(row.notify_urls),
+            row.notify_after_hours,
+            row.digest_minutes,
         )
-        for row in session.execute(
-            select(User.id, User.login, User.name, User.role, User.email, User.locale, User.is_active).order_by(User.id)
-        )
+        for row in session.execute(_USERS)
     }
     versions = _load_versions(session)
     return Reference(

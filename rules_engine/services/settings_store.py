@@ -33,6 +33,8 @@ class Setting:
     minimum: int = 0
     maximum: int = 1_000_000
     choices: tuple[tuple[str, Words], ...] = ()
+    for_administrators: bool = False
+    """Heads of sales see it and do not change it."""
 
 
 ANSWER_WITHIN = "answer_within"
@@ -48,6 +50,7 @@ PAID_REQUEST_PCT = "paid_request_pct"
 BONUS_FOUR_EYES = "bonus_four_eyes"
 BONUS_OBJECTIONS_DAY = "bonus_objections_day"
 BONUS_APPROVAL_DAY = "bonus_approval_day"
+NOTIFY_PRIVATE_ADDRESSES = "notify_private_addresses"
 
 CALL_FREQUENCY_DAYS = "call_frequency_days"
 CALL_CYCLE_DAYS = "call_cycle_days"
@@ -203,6 +206,16 @@ SETTINGS: Mapping[str, Setting] = {
             Words("хранить подробности решений, дней", "keep the details of decisions, days"),
             minimum=30,
             maximum=10_000,
+        ),
+        Setting(
+            NOTIFY_PRIVATE_ADDRESSES,
+            "off",
+            Words(
+                "сообщения людям можно слать и во внутреннюю сеть",
+                "messages to people may also go into the internal network",
+            ),
+            choices=(("off", Words("нет", "no")), ("on", Words("да", "yes"))),
+            for_administrators=True,
         ),
     )
 }

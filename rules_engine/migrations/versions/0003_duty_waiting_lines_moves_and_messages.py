@@ -72,8 +72,18 @@ def upgrade() -> None:
     with op.batch_alter_table('assignments', schema=None) as batch_op:
         batch_op.add_column(sa.Column('line_busy_at', sa.BigInteger(), nullable=True))
 
+    with op.batch_alter_table('outbox_messages', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('is_urgent', sa.Boolean(), nullable=False, server_default='0'))
+        batch_op.create_index('ix_outbox_messages_unread', ['user_id', 'id'], unique=False, sqlite_where=sa.text("channel = 'page' AND read_at IS NULL"), postgresql_where=sa.text("channel = 'page' AND read_at IS NULL"))
+        batch_op.create_index('ix_outbox_messages_sent_at', ['sent_at'], unique=False, sqlite_where=sa.text("channel <> 'page' AND sent_at IS NOT NULL"), postgresql_where=sa.text("channel <> 'page' AND sent_at IS NOT NULL"))
+
 
 def downgrade() -> None:
+    with op.batch_alter_table('outbox_messages', schema=None) as batch_op:
+        batch_op.drop_index('ix_outbox_messages_sent_at', sqlite_where=sa.text("channel <> 'page' AND sent_at IS NOT NULL"), postgresql_where=sa.text("channel <> 'page' AND sent_at IS NOT NULL"))
+        batch_op.drop_index('ix_outbox_messages_unread', sqlite_where=sa.text("channel = 'page' AND read_at IS NULL"), postgresql_where=sa.text("channel = 'page' AND read_at IS NULL"))
+        batch_op.drop_column('is_urgent')
+
     with op.batch_alter_table('assignments', schema=None) as batch_op:
         batch_op.drop_column('line_busy_at')
 
