@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from rules_engine.decisions.effects import Effect
-from rules_engine.decisions.fair_share import Strategy, ValueStep
+from rules_engine.decisions.fair_share import Strategy
 from rules_engine.decisions.picking import Attempt, Pick, pick
 from rules_engine.decisions.roster import Roster
 from rules_engine.language.kinds import Words
@@ -118,13 +118,8 @@ class AssignmentOutcome:
         )
 
 
-def decide(
-    ruleset: Ruleset, matching: Iterable[str], roster: Roster, value_step: ValueStep | None = None
-) -> AssignmentOutcome:
-    """Return who gets the request, by the rules that match (ids in order, from an engine).
-
-    `value_step` switches the step by expected value on and says on which side the request stands.
-    """
+def decide(ruleset: Ruleset, matching: Iterable[str], roster: Roster) -> AssignmentOutcome:
+    """Return who gets the request, by the rules that match (ids in order, from an engine)."""
     passed_over: list[PassedOver] = []
     attempts: list[Attempt] = []
     titles: dict[str, Words] = {}
@@ -146,7 +141,7 @@ def decide(
                 attempts=tuple(attempts),
                 titles=tuple(titles.items()),
             )
-        found = pick(decisive, rule, roster, value_step)
+        found = pick(decisive, rule, roster)
         attempts.extend(found.attempts)
         if found.chosen is not None:
             return _assigned(decisive, rule, found, effects, passed_over, attempts, titles)
@@ -206,8 +201,13 @@ def _assigned(
 
 
 def _first_change(attempts: list[Attempt], roster: Roster) -> int | None:
-    """Return the first instant at which working hours or an absence of anybody tried change."""
+    """Return the first instant at which working hours, an absence or duty of anybody who counts change.
+
+    Of who was tried; of who is not here yet; and of everybody where whoever is on duty was asked for.
+    """
     tried = {verdict.id for attempt in attempts for verdict in attempt.verdicts}
+    for_all = any(attempt.pool == "duty" for attempt in attempts)
+    tried |= {one.id for one in roster.candidates.values() if for_all or not one.is_active}
     changes = [change for id_ in tried if (change := roster.next_change_us(id_)) is not None]
     return min(changes, default=None)
 

@@ -27,7 +27,8 @@ class Standing:
 
     `entitlement` is weight × working minutes of the month so far; `count` and `value_minor` are his balance in
     the month's ledger; `last_received_us` is None for who never received a request; `given_shortfall` replaces
-    the computed one where facts come from a file.
+    the computed one where facts come from a file. `extra_per_day`: how much of what he is behind by he may make up
+    for in a day, None without limit; `count_before` is his balance as the day began.
     """
 
     id: int
@@ -37,6 +38,21 @@ class Standing:
     last_received_us: int | None = None
     open_requests: int = 0
     given_shortfall: Fraction | None = None
+    count_before: int = 0
+    extra_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """Somebody makes up for what he is behind by, so much extra a day at most (in requests).
+
+    `today` is what he received today beyond his due of the day, below zero while he has not; `put_off` is what is
+    left for later days: he is weighed as if he had received it already.
+    """
+
+    limit: int
+    today: Fraction
+    put_off: Fraction
 
 
 class ValueStep(StrEnum):
@@ -64,6 +80,8 @@ class FairShare:
     def __init__(self, standings: Sequence[Standing], value_step: ValueStep | None = None) -> None:
         self._standings = standings
         self._value_step = value_step
+        self.catching_up: dict[int, CatchUp] = {}
+        """Those for whom the limit of a day keeps something for later."""
         given = [s.given_shortfall for s in standings if s.given_shortfall is not None]
         if len(given) == len(standings) and given:
             self._whole = lcm(*(d.denominator for d in given))
@@ -76,6 +94,25 @@ class FairShare:
         self._whole = sum(shares)
         after = sum(s.count for s in standings) + 1
         self._short = [after * share - s.count * self._whole for share, s in zip(shares, standings, strict=True)]
+        if any(s.extra_per_day is not None for s in standings):
+            self._hold_back([Fraction(share, self._whole) for share in shares])
+
+    def _hold_back(self, shares: list[Fraction]) -> None:
+        """Weigh those who are behind by more than they may make up for today as if they had received the rest."""
+        put_off = put_off_until_later(self._standings, shares)
+        if not put_off:
+            return
+        added = sum(put_off.values(), Fraction(0))
+        today = [s.count - s.count_before for s in self._standings]
+        short = []
+        for n, (standing, share) in enumerate(zip(self._standings, shares, strict=True)):
+            own = put_off.get(n, Fraction(0))
+            short.append(Fraction(self._short[n], self._whole) + added * share - own)
+            if own and standing.extra_per_day is not None:
+                extra = today[n] - sum(today) * share
+                self.catching_up[standing.id] = CatchUp(standing.extra_per_day, extra, own)
+        self._whole = lcm(*(one.denominator for one in short))
+        self._short = [one.numerator * (self._whole // one.denominator) for one in short]
 
     @cached_property
     def shortfalls(self) -> dict[int, Fraction]:
@@ -112,6 +149,28 @@ class FairShare:
         # Without entitlement any value received is far ahead; dividing by one minute keeps the order exact.
         ratio = Fraction(standing.value_minor) / (standing.entitlement or 1)
         return ratio if self._value_step is ValueStep.LARGE else -ratio
+
+
+def put_off_until_later(standings: Sequence[Standing], shares: Sequence[Fraction]) -> dict[int, Fraction]:
+    """Return how many requests each must be taken to have received already, by place; only those for whom it is any.
+
+    So that, as the day began, nobody with a limit was behind by more than it: then his due of the day and so many
+    more is what he gets today. What one is taken to have received raises what is due to all, hence the equation
+    `xᵢ = behindᵢ − limitᵢ + shareᵢ·Σx`, solved among those who pass their limits; their number only grows.
+    """
+    before = sum(s.count_before for s in standings)
+    behind = [before * share - s.count_before for s, share in zip(standings, shares, strict=True)]
+    limits = {n: s.extra_per_day for n, s in enumerate(standings) if s.extra_per_day is not None}
+    chosen: set[int] = set()
+    added = Fraction(0)
+    while True:
+        found = {n for n, limit in limits.items() if behind[n] + added * shares[n] > limit}
+        others = 1 - sum((shares[n] for n in found), Fraction(0))
+        if found == chosen or others <= 0:
+            break
+        chosen = found
+        added = sum((behind[n] - limits[n] for n in chosen), Fraction(0)) / others
+    return {n: behind[n] - limits[n] + shares[n] * added for n in chosen}
 
 
 def longest_without(standing: Standing) -> tuple[int, int]:

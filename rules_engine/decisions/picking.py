@@ -5,13 +5,14 @@ or why not, his figures, and his place. The first pool with an eligible candidat
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from math import floor
 from typing import Any, Final
 
 from rules_engine.decisions.fair_share import (
+    CatchUp,
     FairShare,
     Standing,
     Strategy,
@@ -42,7 +43,8 @@ _COVER: Final = Pool("cover", None, "")
 class Verdict:
     """What one attempt says of one candidate. `shortfall` and `place` are None for who was not eligible.
 
-    `shortfall` is None too where another strategy chose. Place 1 gets the request.
+    `shortfall` is None too where another strategy chose. Place 1 gets the request. `catch_up` is there for whom the
+    limit of a day keeps something for later.
     """
 
     id: int
@@ -55,6 +57,7 @@ class Verdict:
     open_requests: int
     shortfall: Fraction | None = None
     place: int | None = None
+    catch_up: CatchUp | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the verdict for the trace; fractions as "p/q"."""
@@ -70,11 +73,13 @@ class Verdict:
             "open": self.open_requests,
             "shortfall": None if self.shortfall is None else _ratio(self.shortfall),
             "place": self.place,
+            **({"catch_up": _catch_up_json(self.catch_up)} if self.catch_up else {}),
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Verdict":
         reason, shortfall = document["reason"], document["shortfall"]
+        caught = document.get("catch_up")
         return cls(
             id=document["id"],
             login=document["login"],
@@ -86,6 +91,7 @@ class Verdict:
             open_requests=document["open"],
             shortfall=None if shortfall is None else Fraction(shortfall),
             place=document["place"],
+            catch_up=_catch_up_of(caught) if caught else None,
         )
 
 
@@ -100,6 +106,8 @@ class Attempt:
     verdicts: tuple[Verdict, ...]
     ignores_holds: bool = False
     """Everybody who could have been chosen was on hold, and a pause never empties a pool."""
+    value_step: ValueStep | None = None
+    """Fair share asked too on which side of the mean the request stands."""
 
     @property
     def chosen(self) -> Verdict | None:
@@ -114,11 +122,12 @@ class Attempt:
             "strategy": self.strategy and str(self.strategy),
             "candidates": [verdict.to_json() for verdict in self.verdicts],
             **({"ignores_holds": True} if self.ignores_holds else {}),
+            **({"value_step": str(self.value_step)} if self.value_step else {}),
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Attempt":
-        strategy = document["strategy"]
+        strategy, value_step = document["strategy"], document.get("value_step")
         return cls(
             rule=document["rule"],
             pool=document["pool"],
@@ -126,6 +135,7 @@ class Attempt:
             strategy=Strategy(strategy) if strategy else None,
             verdicts=tuple(map(Verdict.from_json, document["candidates"])),
             ignores_holds=document.get("ignores_holds", False),
+            value_step=ValueStep(value_step) if value_step else None,
         )
 
 
@@ -144,7 +154,7 @@ class Pick:
     depends_on_others: bool = False
 
 
-def pick(action: Action, rule: str, roster: Roster, value_step: ValueStep | None = None) -> Pick:
+def pick(action: Action, rule: str, roster: Roster) -> Pick:
     """Return whom `action` (assign or reassign) gives the request to, with the trace of every pool tried."""
     strategy = Strategy(action.text("strategy") or Strategy.FAIR_SHARE)
     if_absent = action.text("if_absent") or "next_rule"
@@ -156,7 +166,7 @@ def pick(action: Action, rule: str, roster: Roster, value_step: ValueStep | None
     tried_cover = any(pool.name == "cover" for pool in pools)
     while pools:
         pool = pools.pop(0)
-        attempt, pointer = _attempt(pool, rule, roster, strategy, among, excepted, value_step)
+        attempt, pointer = _attempt(pool, rule, roster, strategy, among, excepted)
         attempts.append(attempt)
         chosen = attempt.chosen
         if chosen is not None:
@@ -178,7 +188,6 @@ def _attempt(
     strategy: Strategy,
     among: Group | None,
     excepted: set[int | None],
-    value_step: ValueStep | None,
 ) -> tuple[Attempt, tuple[str, int] | None]:
     members = roster.members(pool)
     # What belongs to one person reaches him through a pause too.
@@ -189,7 +198,8 @@ def _attempt(
         willing, refusals = _willing(members, roster, among, excepted, holds=False)
     standings = [candidate.standing for candidate in willing]
     one_person = pool.name in ONE_PERSON
-    order, shortfalls, pointer = _ordered(standings, strategy, roster.pool_key(pool), roster, value_step)
+    ordered = _ordered(standings, strategy, roster.pool_key(pool), roster)
+    order, shortfalls, pointer = ordered.order, ordered.shortfalls, ordered.pointer
     places = {id_: place for place, id_ in enumerate(order, 1)}
     verdicts = tuple(
         Verdict(
@@ -203,11 +213,21 @@ def _attempt(
             candidate.open_requests,
             shortfalls.get(candidate.id),
             places.get(candidate.id),
+            ordered.catching_up.get(candidate.id),
         )
         for candidate in members
     )
     ignores_holds = ignores_holds and bool(willing)
-    attempt = Attempt(rule, pool.name, pool.argument, None if one_person else strategy, verdicts, ignores_holds)
+    by_share = not one_person and strategy is Strategy.FAIR_SHARE
+    attempt = Attempt(
+        rule,
+        pool.name,
+        pool.argument,
+        None if one_person else strategy,
+        verdicts,
+        ignores_holds,
+        roster.value_step if by_share else None,
+    )
     return attempt, None if one_person else pointer
 
 
@@ -237,23 +257,26 @@ def _willing(
     return willing, refusals
 
 
-def _ordered(
-    standings: Sequence[Standing],
-    strategy: Strategy,
-    pool_key: str,
-    roster: Roster,
-    value_step: ValueStep | None,
-) -> tuple[list[int], dict[int, Fraction], tuple[str, int] | None]:
-    """Return ids in order, shortfalls where fair share computed them, and the new pointer of round robin."""
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    """Ids in order; shortfalls where fair share computed them; the new pointer of round robin."""
+
+    order: list[int]
+    shortfalls: Mapping[int, Fraction] = field(default_factory=dict)
+    catching_up: Mapping[int, CatchUp] = field(default_factory=dict)
+    pointer: tuple[str, int] | None = None
+
+
+def _ordered(standings: Sequence[Standing], strategy: Strategy, pool_key: str, roster: Roster) -> _Ordered:
     match strategy:
         case Strategy.FAIR_SHARE:
-            share = FairShare(standings, value_step)
-            return share.order, share.shortfalls, None
+            share = FairShare(standings, roster.value_step)
+            return _Ordered(share.order, share.shortfalls, share.catching_up)
         case Strategy.LEAST_LOADED:
-            return least_loaded_order(standings), {}, None
+            return _Ordered(least_loaded_order(standings))
         case Strategy.ROUND_ROBIN:
             order = round_robin_order(standings, roster.pointers.get(pool_key))
-            return order, {}, (pool_key, order[0]) if order else None
+            return _Ordered(order, pointer=(pool_key, order[0]) if order else None)
 
 
 def _among(among: Group, willing: list[Candidate], roster: Roster, refusals: dict[int, Refusal]) -> list[Candidate]:
@@ -295,6 +318,14 @@ def _depends_on_others(attempts: list[Attempt]) -> bool:
             if refusal.field and FIELDS[refusal.field].moved_by is MovedBy.WITH_OTHERS:
                 return True
     return False
+
+
+def _catch_up_json(found: CatchUp) -> dict[str, Any]:
+    return {"limit": found.limit, "today": _ratio(found.today), "put_off": _ratio(found.put_off)}
+
+
+def _catch_up_of(document: Mapping[str, Any]) -> CatchUp:
+    return CatchUp(document["limit"], Fraction(document["today"]), Fraction(document["put_off"]))
 
 
 def _ratio(value: Fraction) -> str:

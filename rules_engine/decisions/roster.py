@@ -6,7 +6,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
-from rules_engine.decisions.fair_share import Standing
+from rules_engine.decisions.fair_share import Standing, ValueStep
 from rules_engine.language.engines.base import Facts, FailedCondition
 from rules_engine.language.model import Pool
 from rules_engine.language.values import dump
@@ -19,7 +19,8 @@ class Candidate:
 
     `entitlement` is weight × working minutes (fair_share.entitlement); `count` and `value_minor` are his balance
     in the month's ledger; caps of None do not bind; `back_us` is the end of an absence, where it is known.
-    `is_on_hold`: a confirmed pause keeps new requests from him, except those of his own clients.
+    `is_on_hold`: a confirmed pause keeps new requests from him, except those of his own clients. `count_before` and
+    `extra_per_day`: see Standing.
     """
 
     id: int
@@ -40,6 +41,8 @@ class Candidate:
     is_on_hold: bool = False
     back_us: int | None = None
     given_shortfall: Fraction | None = None
+    count_before: int = 0
+    extra_per_day: int | None = None
 
     @property
     def standing(self) -> Standing:
@@ -51,6 +54,8 @@ class Candidate:
             self.last_received_us,
             self.open_requests,
             self.given_shortfall,
+            self.count_before,
+            self.extra_per_day,
         )
 
 
@@ -69,6 +74,7 @@ class Roster:
     `facts_of(id)` gives the `candidate.` facts of one manager; it is called only for conditions of `among`.
     `next_change_us(id)` gives the next instant at which his working hours or his absence change, None for never;
     it is called only where nobody can take the request. `pointers` are those of round robin, by pool key.
+    `value_step` says on which side of the mean the request stands; None: its value does not count.
     """
 
     candidates: Mapping[int, Candidate]
@@ -79,6 +85,7 @@ class Roster:
     duty: frozenset[int] = frozenset()
     just_lost: frozenset[int] = frozenset()
     pointers: Mapping[str, int] = field(default_factory=dict)
+    value_step: ValueStep | None = None
     facts_of: Callable[[int], Facts] = _no_facts
     next_change_us: Callable[[int], int | None] = _no_change
 
