@@ -105,6 +105,12 @@ TABLE: dict[str, Row] = {
     **reference("calendars", read=READS_ALL, write=HEADS),
     **reference("exceptions", read=READS_ALL, write=HEADS),
     **reference("absences", read=READS_ALL, write=HEADS),
+    # calendar_year.py
+    "year.index": READS_ALL,
+    "year.page": READS_ALL,
+    "year.change": HEADS,
+    "year.preview": HEADS,
+    "year.bring": HEADS,
     **reference("request_rows", read=READS_ALL),
     **reference("task_rows", read=READS_ALL),
     **reference("version_rows", read=READS_ALL),

@@ -17,6 +17,7 @@ from admin import api, labels, language, menu, security
 from admin.base import Shell, close_session
 from admin.views import (
     bonus,
+    calendar_year,
     clients,
     home,
     jobs,
@@ -71,6 +72,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     settings_page.init_app(app)
     rule_editor.init_app(app)
     modes_page.init_app(app)
+    calendar_year.init_app(app)
     reference_data = reference.init_app(app)
     users.add_views(reference_data)
     journal.add_views(reference_data)

@@ -34,7 +34,12 @@ ITEMS: tuple[Item, ...] = (
     Item("bonus.mine", lazy_gettext("Bonus"), ("/my/bonus", "/bonuses/"), frozenset({Role.MANAGER})),
     Item("payments.index", lazy_gettext("Payments"), ("/payments/", "/plans/"), STAFF),
     Item("bonus.index", lazy_gettext("Bonuses"), ("/bonuses/",), STAFF),
-    Item("admin.index", lazy_gettext("Reference data"), ("/admin/", "/jobs/", "/settings/"), STAFF),
+    Item(
+        "admin.index",
+        lazy_gettext("Reference data"),
+        ("/admin/", "/jobs/", "/settings/", "/calendars/", "/duty/", "/leaving/"),
+        STAFF,
+    ),
 )
 
 

@@ -391,6 +391,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any], ...]], ...] = (
             ("managers.index_view", ManagerView.title),
             ("absences.index_view", AbsenceView.title),
             ("client_cards.index_view", lazy_gettext("Clients: cards")),
+            ("year.index", lazy_gettext("Working time by the year")),
             ("calendars.index_view", CalendarView.title),
             ("exceptions.index_view", ExceptionView.title),
         ),

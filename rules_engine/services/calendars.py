@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.opening_hours import DayKind
+from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.errors import NotFound
 from rules_engine.models import Calendar, CalendarException
 from rules_engine.services import audit, work
@@ -63,6 +64,34 @@ def put_day(
         after=after,
     )
     return outcome
+
+
+def remove_day(session: Session, calendar: Calendar, day: date, *, actor: str) -> Outcome:
+    """Let a date be as its weekday again. After the last one the caller calls `days_changed`."""
+    row = session.scalars(
+        select(CalendarException).where(CalendarException.calendar_id == calendar.id, CalendarException.day == day)
+    ).one_or_none()
+    if row is None:
+        return Outcome.UNCHANGED
+    audit.record(
+        session,
+        actor=actor,
+        action="delete",
+        subject_kind="calendar_exception",
+        subject_id=f"{calendar.code}:{day.isoformat()}",
+        before={"calendar": calendar.code, "day": day, "kind": row.kind, "windows": row.windows, "note": row.note},
+    )
+    session.delete(row)
+    session.flush()
+    return Outcome.UPDATED
+
+
+def working(session: Session, calendar: Calendar) -> WorkingCalendar:
+    """Return the arithmetic of a stored calendar. Raises CalendarError where it has no working time left."""
+    session.flush()
+    stored = session.scalars(select(CalendarException).where(CalendarException.calendar_id == calendar.id))
+    exceptions = {row.day: exception_of(row.kind, row.windows, row.day) for row in stored}
+    return WorkingCalendar.build(calendar.weekly, calendar.zone, exceptions)
 
 
 def days_changed(session: Session, now: datetime) -> None:
