@@ -28,15 +28,15 @@ from rules_engine.services.measures_requests import HowProcessed, Processed
 Text = dict[str, str]
 PREFIX: Final = "measure."
 
-_HOW: Final[dict[HowProcessed, Text]] = {
+HOW_WORDS: Final[dict[HowProcessed, Text]] = {
     HowProcessed.PAID: {"ru": "оплачена", "en": "paid"},
     HowProcessed.REFUSED: {"ru": "отказ с причиной", "en": "refused, with a reason"},
     HowProcessed.CONFIRMED: {"ru": "спам или повтор, подтверждено", "en": "spam or a duplicate, confirmed"},
     HowProcessed.NEXT_STEP: {"ru": "следующий шаг выдержан", "en": "the next step was kept"},
     HowProcessed.NO_REPLY: {"ru": "не дозвонились: 3 попытки", "en": "nobody reached: 3 attempts"},
 }
-_NO_ANSWER: Final = {"ru": "ответа клиенту ещё нет", "en": "the client was not answered yet"}
-_NO_END: Final = {
+NO_ANSWER: Final = {"ru": "ответа клиенту ещё нет", "en": "the client was not answered yet"}
+NO_END: Final = {
     "ru": "нужна оплата, отказ с причиной или выдержанный следующий шаг",
     "en": "needs a payment, a refusal with a reason, or a next step that is kept",
 }
@@ -45,7 +45,7 @@ _LATE: Final = {"ru": "не в срок", "en": "late"}
 _NOT_GIVEN: Final = {"ru": "ответа нет", "en": "no answer"}
 _NOT_DONE: Final = {"ru": "звонок не сделан", "en": "not called"}
 _NOT_VALID: Final = {"ru": "не засчитан: не дозвонились или короткий разговор", "en": "nobody reached, or too short"}
-_TAKEN_OUT: Final = {"ru": "спам или повтор, подтверждено", "en": "spam or a duplicate, confirmed"}
+TAKEN_OUT: Final = {"ru": "спам или повтор, подтверждено", "en": "spam or a duplicate, confirmed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _received(asked: _Asked) -> Iterable[Behind]:
         )
     )
     for row in asked.session.execute(entries):
-        why = _TAKEN_OUT if row.delta < 0 else None
+        why = TAKEN_OUT if row.delta < 0 else None
         yield Behind(row.at, row.delta, True, row.external_id, why, request_id=row.id)
     history = select(Request.received_at, Request.id, Request.external_id).where(
         Request.manager_id == asked.manager_id,
@@ -157,9 +157,9 @@ def _processed(asked: _Asked) -> Iterable[Behind]:
     for request in _requests(asked.session, set(done) | pending):
         one = done.get(request.id)
         if one is not None:
-            yield Behind(one.at, 1, True, request.external_id, _HOW[one.how], request_id=request.id)
+            yield Behind(one.at, 1, True, request.external_id, HOW_WORDS[one.how], request_id=request.id)
             continue
-        why = _NO_ANSWER if request.first_answer_at is None else _NO_END
+        why = NO_ANSWER if request.first_answer_at is None else NO_END
         yield Behind(request.assigned_at or request.received_at, 1, False, request.external_id, why, None, request.id)
 
 

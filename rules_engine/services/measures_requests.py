@@ -11,7 +11,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, and_, exists, func, or_, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.instants import DAY_US
@@ -23,9 +36,13 @@ from rules_engine.services.reading import rows
 
 WITHOUT_SUBSTANCE: Final = ("not_reached", "wrong_number")
 """Outcomes of contacts that answered nothing."""
-_ATTEMPTS: Final = 3
-_ATTEMPT_DAYS: Final = 2
-_ATTEMPT_CHANNELS: Final = 2
+ATTEMPTS: Final = 3
+ATTEMPT_DAYS: Final = 2
+ATTEMPT_CHANNELS: Final = 2
+"""So many attempts, on so many days, over so many channels, and nobody can be reached."""
+
+
+Query = Select[*tuple[Any, ...]]
 
 
 class HowProcessed(StrEnum):
@@ -128,19 +145,39 @@ def processed(
     `paid` and `confirmed` come from those who have read them already.
     """
     until = min(until, month.end)
+    of_paid = frozenset(one.request_id for one in paid)
     first: dict[int, Processed] = {}
-    closed = _closed(session, month, until, ids, frozenset(one.request_id for one in paid))
-    kept = _kept_steps(session, month, until, ids)
-    for one in (*closed, *kept, *_nobody_reached(session, month, until, ids), *confirmed):
+    found = [
+        Processed(row.request_id, row.manager_id, row.at, _paid_or(row.how, row.request_id, of_paid))
+        for query in processed_queries(month, until, ids)
+        for row in rows(session, query, {})
+    ]
+    for one in (*found, *confirmed):
         known = first.get(one.request_id)
         if known is None or one.at < known.at:
             first[one.request_id] = one
     return [first[request_id] for request_id in sorted(first)]
 
 
-def _closed(
-    session: Session, month: Month, until: datetime, ids: Collection[int] | None, paid: frozenset[int]
-) -> list[Processed]:
+def _paid_or(how: str, request_id: int, paid: frozenset[int]) -> HowProcessed:
+    if how == HowProcessed.REFUSED and request_id in paid:
+        return HowProcessed.PAID
+    return HowProcessed(how)
+
+
+def processed_queries(month: Month, until: datetime, ids: Collection[int] | None) -> tuple[Query, Query, Query]:
+    """Return what reads the ways of being processed that need no ledger: `request_id, manager_id, at, how`.
+
+    A request may come more than once; the first instant counts, at the same one the earlier query. `until` lies
+    within the month.
+    """
+    queries = _closed(month, until), _kept_steps(month, until), _nobody_reached(month, until, ids)
+    columns = Request.manager_id, Task.manager_id, Request.manager_id
+    closed, kept, unreached = (_of(query, column, ids) for query, column in zip(queries, columns, strict=True))
+    return closed, kept, unreached
+
+
+def _closed(month: Month, until: datetime) -> Query:
     """Return what was paid or refused after an answer with substance, unless a kept step had counted it before."""
     ended = and_(
         Request.closed_at >= month.start,
@@ -151,7 +188,10 @@ def _closed(
         ),
     )
     kept_before = exists().where(_kept(month.offset_us), Task.request_id == Request.id, Task.done_at < month.start)
-    query = select(Request.id, Request.manager_id, Request.closed_at, Request.status).where(
+    how = case((Request.status == RequestStatus.WON, HowProcessed.PAID.value), else_=HowProcessed.REFUSED.value)
+    return select(
+        Request.id.label("request_id"), Request.manager_id, Request.closed_at.label("at"), how.label("how")
+    ).where(
         ended,
         Request.manager_id.is_not(None),
         or_(
@@ -160,29 +200,16 @@ def _closed(
         ),
         ~kept_before,
     )
-    return [
-        Processed(
-            row.id,
-            row.manager_id,
-            row.closed_at,
-            HowProcessed.PAID if row.status is RequestStatus.WON or row.id in paid else HowProcessed.REFUSED,
-        )
-        for row in rows(session, _of(query, Request.manager_id, ids), {})
-    ]
 
 
-def _kept_steps(session: Session, month: Month, until: datetime, ids: Collection[int] | None) -> list[Processed]:
+def _kept_steps(month: Month, until: datetime) -> Query:
     first = func.min(Task.done_at)
-    query = (
-        select(Task.request_id, Task.manager_id, first.label("at"))
+    return (
+        select(Task.request_id, Task.manager_id, first.label("at"), literal(HowProcessed.NEXT_STEP.value).label("how"))
         .where(_kept(month.offset_us), Task.done_at < until)
         .group_by(Task.request_id, Task.manager_id)
         .having(first >= month.start)
     )
-    return [
-        Processed(row.request_id, row.manager_id, row.at, HowProcessed.NEXT_STEP)
-        for row in rows(session, _of(query, Task.manager_id, ids), {})
-    ]
 
 
 def _kept(offset_us: int) -> ColumnElement[bool]:
@@ -198,47 +225,41 @@ def _kept(offset_us: int) -> ColumnElement[bool]:
         Task.due_at.is_not(None),
         Task.outcome.is_not(None),
         Task.outcome.not_in(WITHOUT_SUBSTANCE),
-        _day(Task.done_at, offset_us) <= _day(Task.due_at, offset_us),
+        local_day(Task.done_at, offset_us) <= local_day(Task.due_at, offset_us),
         answered,
     )
 
 
-def _nobody_reached(session: Session, month: Month, until: datetime, ids: Collection[int] | None) -> list[Processed]:
-    vain = and_(Contact.outcome.in_(WITHOUT_SUBSTANCE), Contact.direction == "out")
-    tried = select(Contact.request_id).where(
-        vain, Contact.at >= month.start, Contact.at < until, Contact.request_id.is_not(None)
+def _nobody_reached(month: Month, until: datetime, ids: Collection[int] | None) -> Query:
+    """Return what was tried in vain often enough, where the attempt that made it enough lies in the month."""
+    vain = and_(Contact.outcome.in_(WITHOUT_SUBSTANCE), Contact.direction == "out", Contact.request_id.is_not(None))
+    lately = select(Contact.request_id).where(vain, Contact.at >= month.start, Contact.at < until)
+    if ids is not None:
+        # Said here too: few managers' attempts are found by index, not among those of all.
+        lately = lately.where(Contact.request_id.in_(select(Request.id).where(Request.manager_id.in_(list(ids)))))
+    tried = (
+        select(Contact.request_id, func.max(Contact.at).label("at"))
+        .where(vain, Contact.at < until, Contact.request_id.in_(lately))
+        .group_by(Contact.request_id)
+        .having(_is_enough(true(), month))
+        .having(~_is_enough(Contact.at < month.start, month))
+        .subquery("tried")
     )
-    day = _day(Contact.at, month.offset_us)
-    before = and_(vain, Contact.at < month.start)
-    query = (
-        select(
-            Contact.request_id,
-            Request.manager_id,
-            func.max(Contact.at).filter(vain).label("at"),
-            func.count().filter(vain).label("attempts"),
-            func.count(day.distinct()).filter(vain).label("days"),
-            func.count(Contact.kind.distinct()).filter(vain).label("channels"),
-            func.count().filter(before).label("attempts_before"),
-            func.count(day.distinct()).filter(before).label("days_before"),
-            func.count(Contact.kind.distinct()).filter(before).label("channels_before"),
-            func.count().filter(_with_substance()).label("answers"),
-        )
-        .join(Request, Request.id == Contact.request_id)
-        .where(Contact.request_id.in_(_of(tried, Contact.manager_id, ids)), Contact.at < until)
-        .where(Request.manager_id.is_not(None))
-        .group_by(Contact.request_id, Request.manager_id)
+    reached = exists().where(_with_substance(), Contact.request_id == Request.id, Contact.at < until)
+    return (
+        select(tried.c.request_id, Request.manager_id, tried.c.at, literal(HowProcessed.NO_REPLY.value).label("how"))
+        .join(Request, Request.id == tried.c.request_id)
+        .where(Request.manager_id.is_not(None), ~reached)
     )
-    return [
-        Processed(row.request_id, row.manager_id, row.at, HowProcessed.NO_REPLY)
-        for row in rows(session, _of(query, Request.manager_id, ids), {})
-        if row.answers == 0
-        and _is_enough(row.attempts, row.days, row.channels)
-        and not _is_enough(row.attempts_before, row.days_before, row.channels_before)
-    ]
 
 
-def _is_enough(attempts: int, days: int, channels: int) -> bool:
-    return attempts >= _ATTEMPTS and days >= _ATTEMPT_DAYS and channels >= _ATTEMPT_CHANNELS
+def _is_enough(which: ColumnElement[bool], month: Month) -> ColumnElement[bool]:
+    """Return the condition that these attempts are enough to say that nobody can be reached."""
+    return and_(
+        func.count().filter(which) >= ATTEMPTS,
+        func.count(local_day(Contact.at, month.offset_us).distinct()).filter(which) >= ATTEMPT_DAYS,
+        func.count(Contact.kind.distinct()).filter(which) >= ATTEMPT_CHANNELS,
+    )
 
 
 def _with_substance() -> ColumnElement[bool]:
@@ -249,7 +270,7 @@ def _with_substance() -> ColumnElement[bool]:
     )
 
 
-def _day(instant: Any, offset_us: int) -> ColumnElement[int]:
+def local_day(instant: Any, offset_us: int) -> ColumnElement[int]:
     """Return the number of the local day of a stored instant."""
     return (type_coerce(instant, BigInteger) + offset_us) // DAY_US
 

@@ -1,0 +1,288 @@
+"""The figures of control for a period: of each manager, of each team, of all together.
+
+A fixed number of queries whatever the number of managers. Only the waits for a first answer are read one by one: their
+working minutes are those of the holder's calendar, and so of intervals that a later change of it may move.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import CTE, Select, func, literal, select, union_all
+from sqlalchemy.orm import Session
+
+from rules_engine.decisions.cherry_picking import Concentration, concentration
+from rules_engine.decisions.instants import MINUTE_US
+from rules_engine.errors import NotFound
+from rules_engine.services import control_period, control_rows, measures_callbacks
+from rules_engine.services.control_period import Period
+from rules_engine.services.reading import rows
+from rules_engine.services.reference import ManagerRef, Reference, reference
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was counted; `waits` are the working microseconds until each first answer, rising.
+
+    `received`: given, less what was taken off as spam or a duplicate. `owed`: requests that he was given and still has
+    to answer for; `processed` and `paid` are parts of them, by the end of the period. `given`: all he was handed,
+    `marked` of them spam or duplicates. `due`: answers due in the period, `in_time` of them; `answered`, `by_hand`
+    (marked by hand), `line_busy` (he asked for more time) too. `overdue`: at this moment. `calls_due`, `calls_met`:
+    planned calls due in the period, and made by then.
+    """
+
+    received: int = 0
+    owed: int = 0
+    processed: int = 0
+    paid: int = 0
+    taken: int = 0
+    given: int = 0
+    marked: int = 0
+    due: int = 0
+    in_time: int = 0
+    answered: int = 0
+    by_hand: int = 0
+    line_busy: int = 0
+    overdue: int = 0
+    calls_due: int = 0
+    calls_met: int = 0
+    waits: tuple[int, ...] = field(default=(), repr=False)
+
+    @property
+    def median_minutes(self) -> Fraction | None:
+        """Return the median of the first answer in working minutes; None where nobody was answered."""
+        if not self.waits:
+            return None
+        half = len(self.waits) // 2
+        middle = self.waits[half] + self.waits[-half - 1]
+        return Fraction(middle, 2 * MINUTE_US)
+
+    @property
+    def p90_minutes(self) -> Fraction | None:
+        """Return the shortest wait, in working minutes, that 90 % of the first answers did not exceed."""
+        if not self.waits:
+            return None
+        return Fraction(self.waits[-(-len(self.waits) * 9 // 10) - 1], MINUTE_US)
+
+    @property
+    def is_any(self) -> bool:
+        return any(getattr(self, name) for name in _SUMMED)
+
+
+_SUMMED = (
+    "received", "owed", "processed", "paid", "taken", "given", "marked", "due", "in_time", "answered", "by_hand",
+    "line_busy", "overdue", "calls_due", "calls_met",
+)  # fmt: skip
+
+_BY_MANAGER, _BY_SIZE = 1, 2
+"""Which part of a statement a row is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts of a period by manager and by present team (None: those without one), and of all together.
+
+    `sizes`: how many were processed of five equal groups of requests, from small to large; fewer below five requests.
+    """
+
+    period: Period
+    managers: Mapping[int, Counts]
+    teams: Mapping[int | None, Counts]
+    total: Counts
+    sizes: tuple["Size", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One of five equal groups of requests, 1 (small) to 5 (large); values from `low_minor` to `high_minor`."""
+
+    size: int
+    requests: int
+    processed: int
+    low_minor: int
+    high_minor: int
+
+    @property
+    def of_hundred(self) -> int:
+        """Return how many of 100 such requests were processed, rounded to the nearest."""
+        return (200 * self.processed + self.requests) // (2 * self.requests)
+
+
+def month_figures(session: Session, month: str, now: datetime, *, team: str | None = None) -> Figures:
+    """Return the figures of a month such as `2026-10`, up to `now` where it is not over.
+
+    Raises InputError for what is no month, NotFound for an unknown team.
+    """
+    return figures(session, control_period.month(session, month), now, ids=members(session, team))
+
+
+def members(session: Session, team: str | None) -> list[int] | None:
+    """Return the present members of a team by its code; None for None: everybody. Raises NotFound."""
+    if team is None:
+        return None
+    picture = reference(session)
+    found = picture.team_by_code(team)
+    if found is None:
+        raise NotFound(what=team)
+    return [one.id for one in picture.managers.values() if one.team_id == found.id]
+
+
+def figures(session: Session, period: Period, now: datetime, *, ids: Collection[int] | None = None) -> Figures:
+    """Return the figures of a period for these managers (None: all who had anything, or were there); four queries."""
+    control_rows.prepare(session)
+    picture = reference(session)
+    counted: dict[int, dict[str, Any]] = defaultdict(dict)
+    sums, sizes = _sums_and_sizes(session, period, now, ids)
+    for found in (sums, _answers(session, picture, period, now, ids)):
+        for manager_id, of_manager in found.items():
+            counted[manager_id].update(of_manager)
+    late = control_rows.late_now(now, ids)
+    by_manager = select(late.c.manager_id, func.count()).group_by(late.c.manager_id)
+    for manager_id, number in rows(session, by_manager, {}):
+        counted[manager_id]["overdue"] = number
+    for manager_id, calls in measures_callbacks.calls(session, period.as_month, period.until(now), ids).items():
+        counted[manager_id].update(calls_due=calls.due, calls_met=calls.done_of_due)
+    managers = {
+        one.id: Counts(**counted.get(one.id, {}))
+        for one in picture.managers.values()
+        if (ids is None or one.id in ids) and (one.id in counted or _was_there(one, period))
+    }
+    by_team: dict[int | None, list[Counts]] = defaultdict(list)
+    for manager_id, counts in managers.items():
+        by_team[picture.manager(manager_id).team_id].append(counts)
+    return Figures(
+        period,
+        managers,
+        {team_id: together(of_team) for team_id, of_team in by_team.items()},
+        together(managers.values()),
+        sizes,
+    )
+
+
+def together(parts: Iterable[Counts]) -> Counts:
+    """Return the counts of several managers as one."""
+    parts = list(parts)
+    waits = sorted(wait for part in parts for wait in part.waits)
+    return Counts(**{name: sum(getattr(part, name) for part in parts) for name in _SUMMED}, waits=tuple(waits))
+
+
+def concentrations(
+    session: Session, period: Period, now: datetime, *, ids: Collection[int] | None = None
+) -> dict[int, Concentration]:
+    """Return the cherry-picking index by manager; who has processed nothing has none."""
+    control_rows.prepare(session)
+    counts: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    query = control_rows.values_of_managers(control_rows.facts(period, now, ids))
+    for manager_id, value, number, done in rows(session, query, {}):
+        counts[manager_id].append((value, number, int(done)))
+    found = ((manager_id, concentration(of_manager)) for manager_id, of_manager in counts.items())
+    return {manager_id: index for manager_id, index in found if index is not None}
+
+
+def sizes(session: Session, period: Period, now: datetime, *, ids: Collection[int] | None = None) -> tuple[Size, ...]:
+    """Return how many were processed of five equal groups of requests; `figures` has it too."""
+    control_rows.prepare(session)
+    return tuple(_sizes(rows(session, _size_query(control_rows.facts(period, now, ids)), {})))
+
+
+def unassigned(session: Session, period: Period, now: datetime) -> int:
+    """Return how many requests came in the period that nobody has been given."""
+    return session.scalar(control_rows.nobodys(period, now)) or 0
+
+
+def _sums_and_sizes(
+    session: Session, period: Period, now: datetime, ids: Collection[int] | None
+) -> tuple[dict[int, dict[str, int]], tuple[Size, ...]]:
+    """Return what is summed by manager, and the five groups: one statement, so that the facts are found once."""
+    found = control_rows.facts(period, now, ids)
+    owed, number = control_rows.is_received(found), func.count()
+    sums = select(
+        literal(_BY_MANAGER),
+        found.c.manager_id,
+        func.sum(found.c.net),
+        number.filter(owed),
+        number.filter(owed, found.c.is_processed == 1),
+        number.filter(owed, found.c.is_paid == 1),
+        func.sum(found.c.was_taken),
+        func.sum(found.c.was_given),
+        number.filter(found.c.was_given == 1, found.c.is_marked == 1),
+    ).group_by(found.c.manager_id)
+    groups = _size_query(found).subquery()
+    nothing = (literal(0),) * 3
+    by_size = select(literal(_BY_SIZE), *groups.c, *nothing)
+    names = ("received", "owed", "processed", "paid", "taken", "given", "marked")
+    by_manager, size_rows = {}, []
+    for kind, *row in rows(session, select(union_all(sums, by_size).subquery()), {}):
+        if kind == _BY_MANAGER:
+            by_manager[row[0]] = {name: int(value) for name, value in zip(names, row[1:], strict=True)}
+        else:
+            size_rows.append(row[:5])
+    return by_manager, tuple(_sizes(sorted(size_rows)))
+
+
+def _size_query(found: CTE) -> Select[*tuple[Any, ...]]:
+    """Return by size: how many, how many processed, the lowest and the highest value."""
+    sized = control_rows.sized(found)
+    return (
+        select(
+            sized.c.size,
+            func.count().label("requests"),
+            func.sum(sized.c.is_processed).label("processed"),
+            func.min(sized.c.value).label("low_minor"),
+            func.max(sized.c.value).label("high_minor"),
+        )
+        .group_by(sized.c.size)
+        .order_by(sized.c.size)
+    )
+
+
+def _sizes(found: Iterable[Sequence[Any]]) -> Iterator[Size]:
+    for size, requests, processed, low_minor, high_minor in found:
+        yield Size(size, requests, int(processed), int(low_minor), int(high_minor))
+
+
+def _answers(
+    session: Session, picture: Reference, period: Period, now: datetime, ids: Collection[int] | None
+) -> dict[int, dict[str, Any]]:
+    found = control_rows.answers(period, now, ids)
+    query = select(
+        found.c.manager_id,
+        found.c.assigned,
+        found.c.answered,
+        found.c.is_in_time,
+        found.c.is_line_busy,
+        found.c.is_confirmed,
+    )
+    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    waits: dict[int, list[int]] = defaultdict(list)
+    elapsed = {one.id: one.calendar.elapsed_us for one in picture.managers.values()}
+    for manager_id, assigned, answered, is_in_time, is_line_busy, is_confirmed in rows(session, query, {}):
+        of_manager = sums[manager_id]
+        of_manager[0] += 1
+        of_manager[1] += is_in_time
+        of_manager[2] += is_line_busy
+        if answered is not None:
+            of_manager[3] += is_confirmed == 0
+            waits[manager_id].append(elapsed[manager_id](assigned, answered))
+    return {
+        manager_id: {
+            "due": due,
+            "in_time": in_time,
+            "line_busy": line_busy,
+            "answered": len(waits[manager_id]),
+            "by_hand": by_hand,
+            "waits": tuple(sorted(waits[manager_id])),
+        }
+        for manager_id, (due, in_time, line_busy, by_hand) in sums.items()
+    }
+
+
+def _was_there(one: ManagerRef, period: Period) -> bool:
+    """Return whether he worked for the company on any day of the period, as far as it is known."""
+    if not one.is_user_active and one.left_at is None:
+        return False
+    is_hired = one.hired_at is None or one.hired_at < period.end
+    return is_hired and (one.left_at is None or one.left_at > period.start)
