@@ -11,14 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import URL, Dialect, Engine, create_engine, event
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.util import LRUCache
 
 from rules_engine import db, migrations
 from rules_engine.services import passwords
 from rules_engine.settings import Settings
 from tests import cluster
+from tests.compiled import engine_maker
 
 MUST_NOT_SKIP = os.environ.get("CI") == "true"
 """CI installs everything, so there a missing program is a failure and not a reason to skip."""
@@ -51,25 +51,9 @@ def product_hasher() -> Iterator[PasswordHasher]:
 
 @pytest.fixture(scope="session", autouse=True)
 def statements_compiled_once() -> Iterator[None]:
-    """An engine compiles each statement once, and a process has one engine; the tests make one for each database."""
-    shared: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}
-
-    def make(url: URL, **how: Any) -> Engine:
-        engine = create_engine(url, **how)
-        kind = url.drivername
-        if kind in shared:
-            engine.dialect, engine._compiled_cache = shared[kind]
-            return engine
-
-        @event.listens_for(engine, "connect")
-        def keep(_connection: object, _record: object) -> None:
-            # Not before: the first connection tells a dialect with which server it has to do.
-            shared.setdefault(kind, (engine.dialect, LRUCache(5_000)))
-
-        return engine
-
+    """What was compiled for one database need not be compiled for the next."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db, "create_engine", make)
+        patch.setattr(db, "create_engine", engine_maker())
         yield
 
 

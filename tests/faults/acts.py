@@ -3,6 +3,9 @@
 `test_every_commit.py` lets a process die at every commit of each, and does it again.
 """
 
+import contextlib
+import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +14,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask import Flask
 from flask import session as web_session
 from flask_wtf.csrf import generate_csrf
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session, configure_mappers, sessionmaker
 from werkzeug.test import TestResponse
 
-from admin.base import Shell
 from admin.security import start_session
-from rules_engine import clock, db
+from rules_engine import clock, db, migrations
 from rules_engine.cli import main as cli
-from rules_engine.models import ApiToken, OutboxMessage, OutboxState, Request, Task, TaskKind, User, WorkItem, WorkKind
+from rules_engine.models import (
+    ApiToken,
+    Base,
+    OutboxMessage,
+    OutboxState,
+    Request,
+    Task,
+    TaskKind,
+    User,
+    WorkItem,
+    WorkKind,
+)
 from rules_engine.services import agenda, audit, bonus_periods, heartbeats, intake, money_facts, status, tokens, upkeep
 from rules_engine.services.incoming import RequestIn
 from rules_engine.services.outbox import EMAIL, Letter
@@ -31,6 +43,7 @@ from rules_engine.services.tokens import SCOPES
 from rules_engine.settings import Settings
 from tests.bonus_rows import credit, plan
 from tests.calls import make_callback, make_occasion, make_overdue_action
+from tests.compiled import engine_maker
 from tests.factories import (
     MONDAY,
     Cast,
@@ -154,17 +167,34 @@ def play(name: str, noted: dict[str, Any], record: str = "", die_at: str = "", i
 
 
 def warm_up() -> None:
-    """Do beforehand what every fork would do first."""
+    """Do beforehand what every fork would do first: map the classes, build the pages, compile the statements."""
     configure_mappers()
+    db.create_engine = engine_maker()  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as home:
-        settings = Settings.from_env({"PRAVILA_HOME": home})
-        with app_of(settings, settings.database_url, lambda: MONDAY) as app:
-            _load(app)
+        empty = Path(home) / "empty.db"
+        engine = db.make_engine(f"sqlite:///{empty}", relaxed=True)
+        with engine.begin() as connection:
+            Base.metadata.create_all(connection)
+            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+            connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": migrations.head_revision()})
+        engine.dispose()
+        for name in set(ACTS) - {"initialise_again"}:
+            _rehearse(name, Path(home), empty)
 
 
-def _load(app: Flask) -> None:
-    shell: Shell = app.extensions["pravila"]
-    shell.engine.dispose()
+def _rehearse(name: str, home: Path, empty: Path) -> None:
+    path = home / f"{name}.db"
+    shutil.copy(empty, path)
+    environment = {"PRAVILA_HOME": str(home), "PRAVILA_DATABASE_URL": f"sqlite:///{path}", "PRAVILA_ENGINE": "native"}
+    os.environ.update(environment)
+    settings = Settings.from_env(environment)
+    engine = db.make_engine(settings.database_url, relaxed=True)
+    sessions = db.make_sessions(engine, settings)
+    with db.transaction(sessions) as session:
+        noted = found(session, name)
+    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
+        ACTS[name].do(Here(settings, sessions, ACTS[name].now, noted))
+    engine.dispose()
 
 
 # Other programs
@@ -348,7 +378,7 @@ def try_again_what_was_set_aside(here: Here) -> TestResponse:
 def mail(session: Session, cast: Cast, state: OutboxState = OutboxState.PENDING) -> dict[str, Any]:
     message = OutboxMessage(
         key="late:1:email", channel=EMAIL, user_id=cast.anna.user_id, address="anna@example.org", subject="Заявка",
-        body="Срок ответа прошёл", created_at=MONDAY, not_before=MONDAY, state=state,
+        body="Срок ответа прошёл", created_at=MONDAY, not_before=MONDAY, state=state, is_urgent=True,
     )  # fmt: skip
     session.add(message)
     session.flush()

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.settings import Settings
+from tests.faults.warm import Child, Nursery
 from tests.tied import tied
 from tests.workers.waiting import wait_until
 from workers import redis_server
@@ -22,9 +23,14 @@ WORKER = ("-m", "workers.worker")
 
 
 class Installation:
-    """Parts of one installation, by name; whatever was killed can be started again under the same name."""
+    """Parts of one installation, by name; whatever was killed can be started again under the same name.
 
-    def __init__(self, home: Path, database_url: str, **environment: str) -> None:
+    With `warm` its parts are forks of a process that has imported everything; else each starts an interpreter.
+    """
+
+    def __init__(
+        self, home: Path, database_url: str, *, warm: Nursery | None = None, **environment: str
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -34,18 +40,24 @@ class Installation:
         self.settings = Settings.from_env(self.environment)
         self.log = home / "parts.log"
         self.engine = db.make_engine(database_url)
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes] | Child] = {}
+        self._warm = warm
 
     @property
     def sessions(self) -> sessionmaker[Session]:
         return db.make_sessions(self.engine, self.settings)
 
-    def start(self, name: str, command: Sequence[str] = WORKER, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a part of Python; `environment` holds for this one process."""
+    def start(self, name: str, command: Sequence[str] = WORKER, **environment: str) -> subprocess.Popen[bytes] | Child:
+        """Start a module of Python; `environment` holds for this one process."""
+        everything = {**self.environment, **environment}
+        if self._warm is not None:
+            child = self._warm.start({"main": command[1:]}, environment=everything, log=self.log)
+            self.processes[name] = child
+            return child
         with self.log.open("ab") as output:
             process = subprocess.Popen(
                 tied([sys.executable, *command]),
-                env={**self.environment, **environment},
+                env=everything,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -1,14 +1,13 @@
 """A process dies at each labelled point, one after another; what it was at is done once all the same."""
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 from random import Random
 from threading import Thread
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -28,7 +27,7 @@ from tests.faults import company
 from tests.faults.installation import Installation
 from tests.faults.sender import Sender
 from tests.faults.verdict import judge
-from tests.tied import tied
+from tests.faults.warm import Nursery
 from tests.workers.processes import environment
 from tests.workers.waiting import wait_until
 
@@ -40,21 +39,27 @@ INTAKE_LABELS = ("intake.before_commit", "intake.after_commit")
 REPLAY_LABELS = ("replay.before_commit", "replay.after_commit")
 BATCH, REPLAYED = 40, 60
 """Steps of a transaction in the replays that die, and more than it holds; in earnest it holds hundreds."""
-REPLAY = f"from rules_engine.services import replay; replay.BATCH = {BATCH}; from rules_engine.cli import main; main()"
+REPLAY = (
+    f"from rules_engine.services import replay; replay.BATCH = {BATCH};"
+    " import sys; sys.argv = ['pravila', 'replay', '--from', '{}', '--to', '{}'];"
+    " from rules_engine.cli import main; main()"
+)
 NOW = datetime(2026, 10, 5, 9, tzinfo=UTC)
-RUN_DUE = ("-m", "rules_engine.cli", "run-due", "--now", NOW.isoformat())
+RUN_DUE = {"main": ["rules_engine.cli", "run-due", "--now", NOW.isoformat()]}
+Python = Callable[..., None]
 
 
-def python(settings: Settings, url: str, *words: str, code: int = 0, **more: str) -> None:
-    done = subprocess.run(
-        tied([sys.executable, *words]),
-        env=environment(settings, url, **more),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
+@pytest.fixture
+def python(warm: Nursery, settings: Settings, database_url: str) -> Python:
+    """Return a function that does something in a process of its own, which has to end with `code`."""
+
+    def run(order: dict[str, Any], *, code: int = 0, **more: str) -> None:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        log = settings.home / "log"
+        child = warm.start(order, environment=environment(settings, database_url, **more), log=log)
+        assert child.wait(120) == code, log.read_text()
+
+    return run
 
 
 def let_leases_end(engine: Engine) -> None:
@@ -74,11 +79,11 @@ def receive(engine: Engine, settings: Settings, number: int) -> list[str]:
 
 @pytest.mark.parametrize("label", LIVE_LABELS)
 def test_a_worker_that_dies_at_any_commit_leaves_each_request_assigned_once(
-    label: str, any_engine: Engine, database_url: str, settings: Settings
+    label: str, any_engine: Engine, python: Python, settings: Settings
 ) -> None:
     company.found(db.make_sessions(any_engine, settings))
     accepted = receive(any_engine, settings, 5)
-    python(settings, database_url, *RUN_DUE, code=KILLED, PRAVILA_CRASH_AT=f"{label}:3")
+    python(RUN_DUE, code=KILLED, PRAVILA_CRASH_AT=f"{label}:3")
     assert judge(any_engine, accepted).lost, "it died before it was through"
     let_leases_end(any_engine)
     agenda.run_due(db.make_sessions(any_engine, settings), NOW)
@@ -89,14 +94,14 @@ def test_a_worker_that_dies_at_any_commit_leaves_each_request_assigned_once(
 
 
 def test_a_worker_that_dies_after_giving_an_item_back_has_counted_the_attempt(
-    any_engine: Engine, database_url: str, settings: Settings
+    any_engine: Engine, python: Python, settings: Settings
 ) -> None:
     sessions = db.make_sessions(any_engine, settings)
     company.found(sessions)
     with db.transaction(sessions) as session:
         make_version(session, "assignment", {"decision": "assignment", "rules": "none"})
     accepted = receive(any_engine, settings, 2)
-    python(settings, database_url, *RUN_DUE, code=KILLED, PRAVILA_CRASH_AT="fail.after_commit")
+    python(RUN_DUE, code=KILLED, PRAVILA_CRASH_AT="fail.after_commit")
     with Session(any_engine) as reading:
         assert sorted(reading.scalars(select(WorkItem.attempts))) == [0, 1]
     with db.transaction(sessions) as session:
@@ -128,7 +133,7 @@ def postbox() -> Iterator[tuple[Postbox, str]]:
 
 
 def test_a_letter_whose_sender_died_goes_out_once_more_with_the_same_key(
-    any_engine: Engine, database_url: str, settings: Settings, postbox: tuple[Postbox, str]
+    any_engine: Engine, python: Python, settings: Settings, postbox: tuple[Postbox, str]
 ) -> None:
     box, url = postbox
     sessions = db.make_sessions(any_engine, settings)
@@ -136,17 +141,17 @@ def test_a_letter_whose_sender_died_goes_out_once_more_with_the_same_key(
         anna = make_user(session, "anna")
         message = OutboxMessage(
             key="late:1:email", channel="email", user_id=anna.id, address="anna@example.org", subject="Заявка",
-            body="Срок ответа прошёл", created_at=NOW, not_before=NOW,
+            body="Срок ответа прошёл", created_at=NOW, not_before=NOW, is_urgent=True,
         )  # fmt: skip
         session.add(message)
         session.flush()
         session.add(WorkItem(kind=WorkKind.OUTBOX, subject_id=message.id, wake_at=NOW))
-    job = ("-c", "from workers import jobs; jobs.run_due()")
-    python(settings, database_url, *job, code=KILLED, PRAVILA_CRASH_AT="outbox.after_send", PRAVILA_SMTP_URL=url)
+    job = {"call": "workers.jobs:run_due"}
+    python(job, code=KILLED, PRAVILA_CRASH_AT="outbox.after_send", PRAVILA_SMTP_URL=url)
     assert len(box.keys) == 1
     let_leases_end(any_engine)
-    twice = ("-c", "from workers import jobs; jobs.run_due(); jobs.run_due()")
-    python(settings, database_url, *twice, PRAVILA_SMTP_URL=url)
+    for _ in range(2):
+        python(job, PRAVILA_SMTP_URL=url)
     assert len(box.keys) == 2
     assert len(set(box.keys)) == 1
     with Session(any_engine) as reading:
@@ -155,9 +160,9 @@ def test_a_letter_whose_sender_died_goes_out_once_more_with_the_same_key(
 
 @pytest.mark.parametrize("label", INTAKE_LABELS)
 def test_the_pages_die_around_the_commit_of_a_delivery_and_the_sender_asks_again(
-    label: str, database_url: str, tmp_path: Path
+    label: str, database_url: str, tmp_path: Path, warm: Nursery
 ) -> None:
-    with Installation(tmp_path, database_url) as there:
+    with Installation(tmp_path, database_url, warm=warm) as there:
         company.found(there.sessions)
         with db.transaction(there.sessions) as session:
             _, secret = tokens.create(session, "faults", ["requests:write"], now=datetime.now(UTC))
@@ -214,16 +219,16 @@ def undisturbed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.mark.parametrize("label", REPLAY_LABELS)
 def test_a_replay_that_dies_goes_on_and_ends_in_the_same_ledger(
-    label: str, any_engine: Engine, database_url: str, settings: Settings, undisturbed: list[tuple[object, ...]]
+    label: str, any_engine: Engine, python: Python, settings: Settings, undisturbed: list[tuple[object, ...]]
 ) -> None:
     company.found(db.make_sessions(any_engine, settings))
     from_at, until_at = lay_down(any_engine, settings, REPLAYED)
-    words = ("-c", REPLAY, "replay", "--from", from_at.isoformat(), "--to", until_at.isoformat())
-    python(settings, database_url, *words, code=KILLED, PRAVILA_CRASH_AT=f"{label}:2")
+    order = {"code": REPLAY.format(from_at.isoformat(), until_at.isoformat())}
+    python(order, code=KILLED, PRAVILA_CRASH_AT=f"{label}:2")
     with Session(any_engine) as reading:
         assert reading.scalars(select(Replay.finished_at)).all() == [None]
-    python(settings, database_url, "-m", "workers.worker", "--burst", code=1)
-    python(settings, database_url, *words)
+    python({"main": ["workers.worker", "--burst"]}, code=1)
+    python(order)
     assert len(undisturbed) == REPLAYED
     assert ledger(any_engine) == undisturbed
 

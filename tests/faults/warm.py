@@ -5,6 +5,7 @@ nor connections, so what it forks begins like a new process, only sooner.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -24,7 +25,7 @@ from tests.tied import tied
 
 IMPORTED = (
     "admin.app",
-    "click",
+    "alembic.command",
     "durable_rules_engine",
     "psycopg",
     "rq",
@@ -110,6 +111,8 @@ def main() -> None:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     importlib.import_module("tests.faults.acts").warm_up()
+    # What is never collected is never copied into a fork.
+    gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)
         if "code_of" in order:
