@@ -1,5 +1,6 @@
 """`pravila ledger`: who received what, against what was due to him, and why it differs."""
 
+import sys
 from fractions import Fraction
 
 import click
@@ -11,6 +12,7 @@ from rules_engine.language.kinds import FieldType
 from rules_engine.language.shown import show_scaled
 from rules_engine.services import ledger as ledgers
 from rules_engine.services.ledger import CAUSE_WORDS, ManagerLine
+from rules_engine.services.ledger_check import Recomputed, recompute
 from rules_engine.settings import Settings
 
 _EMPTY = {"ru": "журнал распределения пуст", "en": "the ledger is empty"}
@@ -24,13 +26,17 @@ _HEAD = {
 @click.argument("month", required=False)
 @click.option("--team", metavar="T", help="Only this team, by its code; shares are those within it.")
 @click.option("--entries", is_flag=True, help="Print each row with its candidates instead.")
+@click.option("--verify", is_flag=True, help="Compute every choice of the month again from the rows before it.")
 @json_option
-def ledger(month: str | None, team: str | None, entries: bool, as_json: bool) -> None:
+def ledger(month: str | None, team: str | None, entries: bool, verify: bool, as_json: bool) -> None:
     """Print the ledger of MONTH (2026-10), by default that of the last entry."""
     settings = Settings.from_env()
     now = clock.now()
     with open_session(settings, write=False) as session:
         month = month or ledgers.last_month(session) or ledgers.month_of(now, settings.zone)
+        if verify:
+            _verify(recompute(session, month), settings.locale, as_json)
+            return
         if entries:
             rows = ledgers.entries(session, month, team=team)
             if as_json:
@@ -51,6 +57,24 @@ def ledger(month: str | None, team: str | None, entries: bool, as_json: bool) ->
     click.echo(f"{month}\n" + "\t".join(_HEAD[settings.locale]))
     for line in summary.managers:
         click.echo(_line(line, settings.locale))
+
+
+def _verify(found: Recomputed, lang: str, as_json: bool) -> None:
+    """Print what computing the choices again gave; exit with 1 where one came out otherwise."""
+    if as_json:
+        print_json(found.to_json())
+    else:
+        click.echo(_VERIFIED[lang].format(choices=found.choices, pruned=found.pruned, n=len(found.differences)))
+        for one in found.differences:
+            click.echo(f"{one.entry_id}\t{one.request_id}\t{one.what}\t{one.stored}\t{one.computed}")
+    if found.differences:
+        sys.exit(1)
+
+
+_VERIFIED = {
+    "ru": "выборов пересчитано: {choices}, без подробностей: {pruned}, расхождений: {n}",
+    "en": "choices computed again: {choices}, without details: {pruned}, differences: {n}",
+}
 
 
 def _line(line: ManagerLine, lang: str) -> str:

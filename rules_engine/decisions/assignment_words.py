@@ -39,14 +39,40 @@ _REASONS: Final = {
     "excepted": ("исключён правилом", "excepted by the rule"),
     "among": ("не подходит по условию правила", "does not meet the rule's condition"),
 }
+_NO_ONE: Final = ("{pool}: никого нет", "{pool}: there is nobody")
+_EMPTY: Final = {
+    "team": ("{pool}: в отделе нет ни одного менеджера", "{pool}: the team has no managers"),
+    "team_of_owner": ("{pool}: в отделе нет ни одного менеджера", "{pool}: the team has no managers"),
+    "everyone": ("{pool}: в компании нет ни одного менеджера", "{pool}: the company has no managers"),
+    "duty": ("{pool}: сейчас никто не дежурит", "{pool}: nobody is on duty now"),
+    "skill": ("{pool}: этого умения нет ни у кого", "{pool}: nobody has this skill"),
+}
 _CHOSEN_BY: Final = {
     "fair_share": ("у кого больше недобор заявок", "whoever has the largest shortfall"),
     "round_robin": ("по очереди", "round robin"),
     "least_loaded": ("наименее загруженный", "the least loaded"),
 }
-_LEVEL: Final = (
-    "Наравне по недобору (разница не более ½ заявки): {level}; дольше всех без новой заявки: {name}.",
-    "Level by shortfall (within ½ a request): {level}; the longest without a request: {name}.",
+_LEVEL: Final = {
+    None: (
+        "Наравне по недобору (разница не более ½ заявки): {level}; дольше всех без новой заявки: {name}.",
+        "Level by shortfall (within ½ a request): {level}; the longest without a request: {name}.",
+    ),
+    "large": (
+        "Наравне по недобору (разница не более ½ заявки): {level}. Сумма заявки не меньше средней за 90 дней, поэтому "
+        "её получает тот из них, кто больше отстаёт по сумме: {name}.",
+        "Level by shortfall (within ½ a request): {level}. The request is worth at least the mean of the last 90 days, "
+        "so it goes to the one of them who is furthest behind in value: {name}.",
+    ),
+    "small": (
+        "Наравне по недобору (разница не более ½ заявки): {level}. Сумма заявки меньше средней за 90 дней, поэтому "
+        "её получает тот из них, кто больше впереди по сумме: {name}.",
+        "Level by shortfall (within ½ a request): {level}. The request is worth less than the mean of the last 90 days, "
+        "so it goes to the one of them who is furthest ahead in value: {name}.",
+    ),
+}
+_CATCHING_UP: Final = (
+    "{figures}; навёрстывает: сегодня сверх нормы {today} из {limit}, на следующие дни отложено: {left}",
+    "{figures}; catching up: {today} beyond his due today, at most {limit}; left for later days: {left}",
 )
 
 
@@ -107,7 +133,8 @@ def choice_words(attempt: Mapping[str, Any], lang: str) -> list[str]:
         largest = max(Fraction(item["shortfall"]) for item in eligible)
         level = sum(largest - Fraction(item["shortfall"]) <= Fraction(1, 2) for item in eligible)
         if level > 1:
-            lines.append(_pick(_LEVEL, lang).format(level=level, name=_name(chosen)))
+            words = _LEVEL[attempt.get("value_step")]
+            lines.append(_pick(words, lang).format(level=level, name=_name(chosen)))
     return lines
 
 
@@ -206,7 +233,7 @@ class _Say:
         pool = self._pool(attempt)
         candidates = attempt["candidates"]
         if not candidates:
-            return self._text("{pool}: никого нет", "{pool}: there is nobody", pool=pool)
+            return _pick(_EMPTY.get(attempt["pool"], _NO_ONE), self._lang).format(pool=pool)
         if len(candidates) == 1:
             return f"{pool}: {candidate_words(candidates[0], self._lang)}"
         return self._text(
@@ -235,8 +262,17 @@ def _figures(candidate: Mapping[str, Any], lang: str) -> str:
     shortfall = Fraction(candidate["shortfall"])
     words = ("получено за месяц: {n}, {what}: {d}", "received this month: {n}, {what}: {d}")
     what = ("недобор", "shortfall") if shortfall >= 0 else ("перебор", "surplus")
-    return _pick(words, lang).format(
+    figures = _pick(words, lang).format(
         n=candidate["count"], what=_pick(what, lang), d=decimal_words(abs(shortfall), lang)
+    )
+    caught = candidate.get("catch_up")
+    if not caught:
+        return figures
+    return _pick(_CATCHING_UP, lang).format(
+        figures=figures,
+        today=decimal_words(max(Fraction(caught["today"]), Fraction(0)), lang),
+        limit=caught["limit"],
+        left=decimal_words(Fraction(caught["put_off"]), lang),
     )
 
 

@@ -6,7 +6,7 @@ reassignment.py.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from rules_engine.db import settings_of
 from rules_engine.decisions.assignment import AssignmentOutcome, OutcomeKind
 from rules_engine.decisions.modes import Mode
 from rules_engine.decisions.roster import Roster
+from rules_engine.decisions.waiting_line import line_of
 from rules_engine.errors import NotFound
 from rules_engine.models import (
     AssignmentCause,
@@ -24,7 +25,16 @@ from rules_engine.models import (
     Request,
     RequestStatus,
 )
-from rules_engine.services import assignment_texts, journal, ledger_rows, outbox, rulebook, settings_store
+from rules_engine.services import (
+    assignment_texts,
+    journal,
+    ledger_rows,
+    outbox,
+    rulebook,
+    settings_store,
+    unassigned_alerts,
+    waiting,
+)
 from rules_engine.services.assignment_effects import FIRING_KIND, UNOWNED, fire
 from rules_engine.services.handing_over import Handover, hand_over, write_event
 from rules_engine.services.ledger_rows import Cause
@@ -115,6 +125,9 @@ def decide_and_assign(session: Session, request: Request, now: datetime, *, atte
     mode = mode_in(picture, ASSIGNMENT, chosen.team_id if chosen else None, now)
     if not mode.decides:
         return AssignmentResult(wake_at=coming)
+    key = line_of(outcome, ruleset.ruleset, weighed.roster, ruleset.version_id) if mode is not Mode.WATCH else None
+    if key is None:
+        waiting.leave(session, request, now)
     if chosen is not None and mode is Mode.LIVE:
         decision_id = record(session, request, now, ruleset, weighed, mode)
         _assign(session, picture, request, chosen, weighed, decision_id, now)
@@ -123,7 +136,14 @@ def decide_and_assign(session: Session, request: Request, now: datetime, *, atte
         known = _same_before(session, request, ruleset, outcome)
         recorded = known or record(session, request, now, ruleset, weighed, mode)
         return AssignmentResult(None, coming, recorded)
-    again = retry_at(weighed, ruleset.ruleset, now, settings_store.number(session, settings_store.RETRY_MINUTES))
+    again = retry_at(
+        weighed,
+        ruleset.ruleset,
+        now,
+        settings_store.number(session, settings_store.RETRY_MINUTES),
+        is_first=key is not None and waiting.join(session, request, key, now),
+        tomorrow=picture.start_of_day(picture.day_of(now) + timedelta(days=1)),
+    )
     wake_at = min((at for at in (again, coming) if at is not None), default=None)
     unassigned = _leave_unassigned(session, picture, request, ruleset, weighed, mode, now)
     return AssignmentResult(None, wake_at, unassigned)
@@ -240,16 +260,7 @@ def _leave_unassigned(
     fire(session, picture, request, None, outcome, decision_id, UNOWNED, now, rule=rule)
     write_event(session, request, now, "unassigned", journal.SYSTEM, rule=outcome.rule, decision_id=decision_id)
     if outcome.kind is not OutcomeKind.WAITING:
-        subject, body = assignment_texts.unassigned(request, outcome)
-        outbox.notify(
-            session,
-            user_ids=[head.id for head in picture.heads_for(None)],
-            subject=subject,
-            body=body,
-            link=f"/requests/{request.id}",
-            key=f"unassigned:{request.id}:{rule}",
-            now=now,
-        )
+        unassigned_alerts.tell(session, picture, request, outcome, rule, now)
     return decision_id
 
 

@@ -83,6 +83,17 @@ def unassigned(request: Request, outcome: AssignmentOutcome) -> tuple[Text, Text
     )
 
 
+def several_unassigned(number: int, outcome: AssignmentOutcome, *, is_more: bool) -> tuple[Text, Text]:
+    """Return subject and body of the message to the head about many requests; `outcome` is that of the last one."""
+    document = outcome.to_json()
+    shown = f"{number}+" if is_more else str(number)
+    lead = {"ru": "О последней из них:", "en": "About the last of them:"}
+    return (
+        {"ru": f"Заявок без менеджера: {shown}", "en": f"Requests without a manager: {shown}"},
+        {lang: "\n".join((lead[lang], *explain_assignment(document, lang))) for lang in LANGUAGES},
+    )
+
+
 def why_unassigned(outcome: AssignmentOutcome, lang: str) -> str:
     """Return in one line why nobody has the request."""
     return " ".join(explain_assignment(outcome.to_json(), lang))

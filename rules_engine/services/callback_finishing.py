@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, InputError
 from rules_engine.models import Callback, CallbackState, Client, Task, WorkKind
-from rules_engine.services import contacts, refusal_reasons, work
+from rules_engine.services import contacts, refusal_reasons, waiting, work
 from rules_engine.services.callback_outcomes import OPEN, open_task, wake_actions
 from rules_engine.services.incoming import ContactIn, ContactOutcome, Key
 from rules_engine.services.reference import reference
@@ -84,6 +84,7 @@ def postpone(
         task.postpone_reason = clean[:500]
     wake_actions(session, callback.manager_id, callback.client_id, now)
     session.flush()
+    waiting.someone_can_again(session, now)
     return callback
 
 

@@ -18,10 +18,12 @@ from rules_engine.language.engines.base import Facts
 from rules_engine.language.model import Action, Ruleset
 from rules_engine.language.thresholds import fields_used
 from rules_engine.models import Request, RoundRobinPointer
+from rules_engine.services import settings_store
 from rules_engine.services.facts import SeenRequest, load_needs, person_facts
 from rules_engine.services.loads import HELD, NOTHING, Load, loads
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference
+from rules_engine.services.request_values import step_of
 
 _CLIENTS_PEOPLE: Final = frozenset({"owner", "cover", "team_of_owner"})
 
@@ -37,6 +39,8 @@ class RosterNeeds:
     pointers: bool
     previous: bool
     clients_people: bool
+    shares: bool
+    """Whether fair share may choose, and the value of a request may count."""
 
 
 def needs_of(ruleset: Ruleset) -> RosterNeeds:
@@ -57,6 +61,7 @@ def needs_of(ruleset: Ruleset) -> RosterNeeds:
         pointers="round_robin" in strategies,
         previous="previous" in named,
         clients_people=not named.isdisjoint(_CLIENTS_PEOPLE),
+        shares="fair_share" in strategies,
     )
 
 
@@ -76,6 +81,7 @@ def build_roster(
     weighs them and nobody has a limit.
     """
     people = picture.managers.values()
+    limits = _extra_per_day(session, picture, now)
     carried = loads(
         session,
         picture,
@@ -83,12 +89,18 @@ def build_roster(
         work=needs.work or any(one.open_cap is not None for one in people),
         today=needs.today or any(one.daily_cap is not None for one in people),
         calls=needs.calls,
+        counted_today=bool(limits),
     )
     entitled = Entitlements(picture, now)
     return Roster(
         candidates={
             one.id: _candidate(
-                one, carried.get(one.id, NOTHING), entitled.of(one), now, is_on_hold=_is_on_hold(picture, one.id, now)
+                one,
+                carried.get(one.id, NOTHING),
+                entitled.of(one),
+                now,
+                is_on_hold=_is_on_hold(picture, one.id, now),
+                extra_per_day=limits.get(one.id),
             )
             for one in people
         },
@@ -96,6 +108,8 @@ def build_roster(
         cover=seen.cover_id,
         previous=previous_holder(session, request) if needs.previous or request.is_duplicate else None,
         holder=request.manager_id,
+        duty=frozenset(one.id for one in people if one.is_on_duty(now)),
+        value_step=step_of(session, picture, request, now) if needs.shares else None,
         just_lost=frozenset(just_lost),
         pointers=_pointers(session) if needs.pointers else {},
         facts_of=_facts_of(picture, carried, now, needs.fields),
@@ -130,6 +144,7 @@ class Entitlements:
 
     def __init__(self, picture: Reference, now: datetime) -> None:
         self._now = now
+        self._picture = picture
         first = picture.day_of(now).replace(day=1)
         self._month_start = picture.start_of_day(first)
 
@@ -137,19 +152,26 @@ class Entitlements:
         """Return his entitlement; 0 for who is not employed."""
         if not manager.is_employed(self._now):
             return Fraction(0)
-        return manager.weight * _worked(manager.presence, self._month_start, self._now)
+        return manager.weight * _worked(entitling(self._picture, manager), self._month_start, self._now)
 
 
-def entitlement_at(manager: ManagerRef, start: datetime, end: datetime, now: datetime) -> Fraction:
+def entitling(picture: Reference, manager: ManagerRef) -> WorkingCalendar:
+    """Return the working time that entitles a manager: his presence; in a team that makes up for absences, they too."""
+    team = picture.teams.get(manager.team_id) if manager.team_id is not None else None
+    return manager.presence if team is None or team.catch_up_per_day is None else manager.employment
+
+
+def entitlement_at(picture: Reference, manager: ManagerRef, start: datetime, end: datetime, now: datetime) -> Fraction:
     """Return weight × working minutes of the month `[start, end)`: all of it once it is over, else to date.
 
     0 for who was not there at all, and for a month that has not begun.
     """
     if now < start:
         return Fraction(0)
+    calendar = entitling(picture, manager)
     if now >= end:
-        return manager.weight * manager.presence.elapsed(start, end)
-    return manager.weight * _worked(manager.presence, start, now)
+        return manager.weight * calendar.elapsed(start, end)
+    return manager.weight * _worked(calendar, start, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +209,32 @@ def _worked(calendar: WorkingCalendar, month_start: datetime, now: datetime) -> 
     return minutes
 
 
+def _extra_per_day(session: Session, picture: Reference, now: datetime) -> dict[int, int]:
+    """Return how much of what they are behind by managers may make up for in a day; who is left out has no limit.
+
+    A limit has who is in a team that makes up for absences, and whose new requests were on hold this month.
+    """
+    month_start = picture.start_of_day(picture.day_of(now).replace(day=1))
+    limits = {
+        one.id: team.catch_up_per_day
+        for one in picture.managers.values()
+        if (team := picture.teams.get(one.team_id or 0)) is not None and team.catch_up_per_day is not None
+    }
+    after_hold = [manager_id for manager_id, ended_at in picture.ended_holds.items() if month_start <= ended_at <= now]
+    if after_hold:
+        most = settings_store.number(session, settings_store.HOLD_EXTRA_PER_DAY)
+        limits |= {manager_id: min(most, limits.get(manager_id, most)) for manager_id in after_hold}
+    return limits
+
+
 def _is_on_hold(picture: Reference, manager_id: int, now: datetime) -> bool:
     hold = picture.holds.get(manager_id)
     return hold is not None and hold.is_in_force(now)
 
 
-def _candidate(manager: ManagerRef, load: Load, entitled: Fraction, now: datetime, *, is_on_hold: bool) -> Candidate:
+def _candidate(
+    manager: ManagerRef, load: Load, entitled: Fraction, now: datetime, *, is_on_hold: bool, extra_per_day: int | None
+) -> Candidate:
     away = manager.absence_at(now)
     return Candidate(
         id=manager.id,
@@ -212,6 +254,8 @@ def _candidate(manager: ManagerRef, load: Load, entitled: Fraction, now: datetim
         is_absent=away is not None,
         is_on_hold=is_on_hold,
         back_us=to_us(away[1]) if away else None,
+        count_before=load.count - load.counted_today,
+        extra_per_day=extra_per_day,
     )
 
 
@@ -231,9 +275,10 @@ def _next_change_of(picture: Reference, now: datetime) -> Callable[[int], int | 
     now_us = to_us(now)
 
     def next_change_us(manager_id: int) -> int | None:
-        """The next opening, closing, coming or going of a manager, whichever is first."""
+        """The next opening, closing, coming or going of a manager, or begin or end of his duty, whichever is first."""
         manager = picture.managers[manager_id]
         edges = [edge for span in manager.away for edge in span if now_us < edge < NEVER_US]
+        edges += [edge for span in manager.duty for edge in map(to_us, span) if edge > now_us]
         opening = manager.presence.next_change_us(now_us)
         return min([*edges, *([] if opening is None else [opening])], default=None)
 

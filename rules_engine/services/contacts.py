@@ -23,7 +23,7 @@ from rules_engine.models import (
     RequestStatus,
     WorkKind,
 )
-from rules_engine.services import callback_outcomes, clients, intake, refusal_reasons, request_tasks, work
+from rules_engine.services import callback_outcomes, clients, intake, refusal_reasons, request_tasks, waiting, work
 from rules_engine.services.client_wakes import wake_client
 from rules_engine.services.incoming import ContactIn
 from rules_engine.services.inserting import insert_if_new
@@ -112,6 +112,10 @@ def record(
         clients.forbid_calls(session, contact.client_id)
         callback_outcomes.close_all(session, contact.client_id, callback_outcomes.ASKED_NOT_TO, now)
     session.flush()
+    if not contact.is_automatic:
+        # A first answer and a finished call free a manager; what is known of the client may let another rule match.
+        waiting.clients_changed(session, [contact.client_id], now)
+        waiting.someone_can_again(session, now)
     return Recorded(contact, created=True)
 
 

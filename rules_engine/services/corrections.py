@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import PolicyViolation
 from rules_engine.models import LedgerEntry, Request, RequestEvent, RequestStatus, Role, WorkKind
-from rules_engine.services import audit, ledger_rows, work
+from rules_engine.services import audit, ledger_rows, waiting, work
 from rules_engine.services.ledger_rows import Cause
 from rules_engine.services.reference import reference
 
@@ -55,6 +55,8 @@ def confirm(session: Session, request: Request, what: Confirmed, *, actor: str, 
         session.add(RequestEvent(request_id=request.id, at=now, kind="corrected", actor=actor, data=said))
         audit.record(session, actor=actor, action="correct", subject_kind="request", subject_id=request.id, after=said)
     session.flush()
+    # Who has received less may be within the limit of a rule again.
+    waiting.someone_can_again(session, now)
     return managers
 
 

@@ -18,7 +18,7 @@ from rules_engine.models import (
     TaskKind,
     TaskState,
 )
-from rules_engine.services import ledger_rows, outbox, settings_store
+from rules_engine.services import ledger_rows, outbox, settings_store, waiting
 from rules_engine.services.assignment_texts import Text, given, taken, task_title
 from rules_engine.services.ledger_rows import Cause
 from rules_engine.services.reference import ManagerRef, Reference
@@ -58,6 +58,7 @@ def hand_over(session: Session, picture: Reference, request: Request, to: Handov
     Writes ledger, task, event, message and what the request repeats of its holder. The month of `to.at` is locked by
     this transaction. The database refuses a second open assignment.
     """
+    waiting.leave(session, request, now)
     within, due_at = None, None
     if to.with_task:
         within = to.answer_within or settings_store.number(session, settings_store.ANSWER_WITHIN)
@@ -104,6 +105,8 @@ def hand_over(session: Session, picture: Reference, request: Request, to: Handov
         decision_id=to.decision_id,
         answer_due_at=due_at.isoformat() if due_at else None,
     )
+    # What waits for whoever has a request of the same client has somebody to go to now.
+    waiting.clients_changed(session, [request.client_id], now, besides=request.id)
     if to.pointer is not None:
         _move_pointer(session, to.pointer)
     if to.is_told:
@@ -176,6 +179,7 @@ def _set_holder(request: Request, to: Handover, within: int | None, due_at: date
     request.answer_within = within
     request.answer_due_at = due_at
     request.first_answer_at = None
+    request.line_busy_at = None
     request.last_activity_at = None
     request.next_step_at = None
     request.waiting_since = None

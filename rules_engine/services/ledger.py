@@ -14,7 +14,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.money import format_amount
@@ -109,7 +109,7 @@ def summary(session: Session, month: str, *, now: datetime, team: str | None = N
     """
     picture = reference(session)
     start, end = _bounds(month, picture)
-    entitled = {one.id: entitlement_at(one, start, end, now) for one in _members(picture, team)}
+    entitled = {one.id: entitlement_at(picture, one, start, end, now) for one in _members(picture, team)}
     sums = balances(session, month)
     shown = [one for one in _members(picture, team) if entitled[one.id] or one.id in sums]
     whole = sum((entitled[one.id] for one in shown), Fraction(0))
@@ -157,10 +157,19 @@ def entries(session: Session, month: str, *, team: str | None = None) -> list[di
             "cause": row.cause,
             "rule": row.rule,
             "strategy": row.strategy,
-            "candidates": _candidates(details.get(row.decision_id or 0)) if row.delta > 0 else [],
+            **_how(details.get(row.decision_id or 0) if row.delta > 0 else None),
         }
         for row in rows
     ]
+
+
+def _how(detail: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return on which side of the mean the request stood (None: its value did not count), and the candidates."""
+    attempt = deciding_attempt(detail or {})
+    return {
+        "value_step": (attempt or {}).get("value_step"),
+        "candidates": _candidates(detail or {}),
+    }
 
 
 def cause_of(cause: str, strategy: str | None) -> str:
@@ -179,18 +188,24 @@ def ratio(value: Fraction) -> str:
     return f"{value.numerator}/{value.denominator}"
 
 
-def deciding_candidates(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the candidates of the pool that chose somebody, from the stored detail of a decision; else none."""
+def deciding_attempt(detail: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the attempt that chose somebody, from the stored detail of a decision; None where nobody was chosen."""
     outcome = detail.get("outcome") or {}
     chooser = outcome.get("transfer") if "firings" in outcome else outcome
     attempts = (chooser or {}).get("attempts") or []
     if not attempts:
-        return []
-    last: list[dict[str, Any]] = attempts[-1]["candidates"]
-    return last if any(one["place"] == 1 for one in last) else []
+        return None
+    last: dict[str, Any] = attempts[-1]
+    return last if any(one["place"] == 1 for one in last["candidates"]) else None
 
 
-def _candidates(detail: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def deciding_candidates(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the candidates of the pool that chose somebody, from the stored detail of a decision; else none."""
+    attempt = deciding_attempt(detail)
+    return attempt["candidates"] if attempt else []
+
+
+def _candidates(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "login": one["login"],
@@ -200,21 +215,24 @@ def _candidates(detail: Mapping[str, Any] | None) -> list[dict[str, Any]]:
             "value": one["value"],
             "entitlement": one["entitlement"],
             "shortfall": one["shortfall"],
+            **({"catch_up": one["catch_up"]} if "catch_up" in one else {}),
         }
-        for one in (deciding_candidates(detail) if detail else [])
+        for one in deciding_candidates(detail)
     ]
 
 
 def _by_cause(session: Session, month: str, shares: Mapping[int, Fraction]) -> dict[int, dict[str, Fraction]]:
     received: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     rows = session.execute(
-        select(LedgerEntry.manager_id, LedgerEntry.cause, LedgerEntry.strategy, LedgerEntry.delta).where(
-            LedgerEntry.month == month, LedgerEntry.delta != 0
+        select(
+            LedgerEntry.manager_id, LedgerEntry.cause, LedgerEntry.strategy, func.sum(LedgerEntry.delta).label("delta")
         )
+        .where(LedgerEntry.month == month, LedgerEntry.delta != 0)
+        .group_by(LedgerEntry.manager_id, LedgerEntry.cause, LedgerEntry.strategy)
     )
     for row in rows:
         if row.manager_id in shares:
-            received[cause_of(row.cause, row.strategy)][row.manager_id] += row.delta
+            received[cause_of(row.cause, row.strategy)][row.manager_id] += int(row.delta)
     return {
         manager_id: {
             cause: part

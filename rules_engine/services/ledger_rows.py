@@ -5,15 +5,18 @@ A row belongs to the business month of its own instant; nothing is carried into 
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from rules_engine.db import is_sqlite, settings_of
 from rules_engine.models import LedgerBalance, LedgerEntry, LedgerMonth, Request
 from rules_engine.services.writing import add_row, put_row
+
+_LOCKED: Final = "pravila_locked_a_month"
 
 
 class Cause(StrEnum):
@@ -51,6 +54,7 @@ def lock_month(session: Session, at: datetime) -> None:
 
     The last of the locks: after the work item and the request. On SQLite there is only one writer anyway.
     """
+    session.info[_LOCKED] = True
     if is_sqlite(session):
         return
     month = month_of(at, settings_of(session).zone)
@@ -58,6 +62,18 @@ def lock_month(session: Session, at: datetime) -> None:
     if session.scalar(locked) is None:
         session.execute(postgresql.insert(LedgerMonth).values(month=month).on_conflict_do_nothing())
         session.scalar(locked)
+
+
+def holds_a_month(session: Session) -> bool:
+    """Return whether this transaction keeps others from choosing; it must not wait for a work item from then on."""
+    return bool(session.info.get(_LOCKED))
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _forget(session: Session, transaction: SessionTransaction) -> None:
+    # A flush and a savepoint that was released give no lock back; one that was rolled back may, but need not.
+    if transaction.parent is None:
+        session.info.pop(_LOCKED, None)
 
 
 def enter(

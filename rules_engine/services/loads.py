@@ -17,6 +17,7 @@ from rules_engine.models import (
     Callback,
     CallbackState,
     LedgerBalance,
+    LedgerEntry,
     Manager,
     Request,
     RequestStatus,
@@ -44,6 +45,8 @@ class Load:
     unanswered_requests: int = 0
     received_today: int = 0
     overdue_callbacks: int = 0
+    counted_today: int = 0
+    """What his balance has changed by since local midnight."""
 
 
 NOTHING: Final = Load()
@@ -58,28 +61,33 @@ def loads(
     work: bool = True,
     today: bool = True,
     calls: bool = False,
+    counted_today: bool = False,
 ) -> Mapping[int, Load]:
     """Return the figures of these managers, or of all, by id, in one query.
 
     `work` asks for open and unanswered requests, `today` for what was received since local midnight, `calls` for
-    planned calls that are past their time.
+    planned calls that are past their time, `counted_today` for what the ledger counts since local midnight.
     """
     parameters: dict[str, Any] = {"month": month_of(now, picture.zone)}
-    if today:
+    if today or counted_today:
         parameters["day_start"] = picture.start_of_day(picture.day_of(now))
     if calls:
         parameters["now"] = now
     if ids is not None:
         parameters["ids"] = list(ids)
-    statement = _statement(work, today, calls, ids is not None)
+    statement = _statement(work, today, calls, counted_today, ids is not None)
     return {
-        id_: Load(count or 0, value or 0, last, opened, unanswered, received, overdue)
-        for id_, count, value, last, opened, unanswered, received, overdue in rows(session, statement, parameters)
+        id_: Load(count or 0, value or 0, last, opened, unanswered, received, overdue, counted or 0)
+        for id_, count, value, last, opened, unanswered, received, overdue, counted in rows(
+            session, statement, parameters
+        )
     }
 
 
 @cache
-def _statement(work: bool, today: bool, calls: bool, some: bool) -> Select[int, int, int, datetime, int, int, int, int]:
+def _statement(
+    work: bool, today: bool, calls: bool, counted_today: bool, some: bool
+) -> Select[int, int, int, datetime, int, int, int, int, int]:
     """Return the query for these figures; built once a process, because building it takes longer than running it."""
     zero: ColumnElement[int] = literal(0, Integer)
     statement = (
@@ -92,6 +100,7 @@ def _statement(work: bool, today: bool, calls: bool, some: bool) -> Select[int, 
             _held(Request.first_answer_at.is_(None)) if work else zero,
             _received_since(bindparam("day_start", type_=UtcDateTime())) if today else zero,
             _overdue_at(bindparam("now", type_=UtcDateTime())) if calls else zero,
+            _counted_since(bindparam("day_start", type_=UtcDateTime())) if counted_today else zero,
         )
         .select_from(Manager)
         .outerjoin(
@@ -138,6 +147,15 @@ def _received_since(start: BindParameter[datetime]) -> ScalarSelect[int]:
         select(func.count())
         .select_from(Assignment)
         .where(Assignment.manager_id == Manager.id, Assignment.assigned_at >= start)
+        .correlate(Manager)
+        .scalar_subquery()
+    )
+
+
+def _counted_since(start: BindParameter[datetime]) -> ScalarSelect[int]:
+    return (
+        select(func.sum(LedgerEntry.delta))
+        .where(LedgerEntry.month == bindparam("month"), LedgerEntry.manager_id == Manager.id, LedgerEntry.at >= start)
         .correlate(Manager)
         .scalar_subquery()
     )

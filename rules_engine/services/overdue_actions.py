@@ -27,7 +27,7 @@ from rules_engine.models import (
     TaskState,
     WorkKind,
 )
-from rules_engine.services import audit, journal, outbox, settings_store, work
+from rules_engine.services import audit, journal, outbox, settings_store, waiting, work
 from rules_engine.services.callback_outcomes import OPEN
 from rules_engine.services.callback_people import Callers
 from rules_engine.services.clients import wake_requests
@@ -172,7 +172,7 @@ def end(session: Session, action: OverdueAction, now: datetime, *, reason: str, 
     session.flush()
     reference_changed(session)
     # Requests that nobody could take may have been waiting for him.
-    work.wake_open_requests(session, now, only_new=True)
+    waiting.someone_can_again(session, now)
 
 
 def look(session: Session, action_id: int, now: datetime) -> datetime | None:

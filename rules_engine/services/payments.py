@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from rules_engine.db import is_sqlite, settings_of
 from rules_engine.errors import Conflict, InputError, PravilaError
 from rules_engine.models import MoneyClass, Payment, PaymentCredit, PaymentKind, WorkKind
-from rules_engine.services import payments_classes, payments_matching, payments_refunds, work
+from rules_engine.services import payments_classes, payments_matching, payments_refunds, waiting, work
 from rules_engine.services.incoming_money import PaymentIn
 from rules_engine.services.inserting import insert_if_new
 from rules_engine.services.outcome import Outcome
@@ -174,6 +174,8 @@ class _Batch:
             at = draft.data.paid_at
             wishes[draft.client.id] = max(at, wishes.get(draft.client.id, at))
         work.ask_many(self.session, WorkKind.CLIENT, wishes)
+        if wishes:
+            waiting.clients_changed(self.session, wishes, max(wishes.values()))
 
     def _store(self, received: Mapping[int, Draft], classes: Classes) -> None:
         if not received:

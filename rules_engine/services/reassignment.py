@@ -17,7 +17,16 @@ from rules_engine.decisions.roster import Roster, refused_by_nature
 from rules_engine.errors import NotFound, PolicyViolation
 from rules_engine.language.kinds import Words
 from rules_engine.models import Assignment, AssignmentCause, Decision, Request, WorkKind
-from rules_engine.services import assignment_texts, audit, journal, ledger_rows, rulebook, settings_store, work
+from rules_engine.services import (
+    assignment_texts,
+    audit,
+    journal,
+    ledger_rows,
+    rulebook,
+    settings_store,
+    waiting,
+    work,
+)
 from rules_engine.services.handing_over import CLOSED, Handover, hand_over, take_back, tell_taken, write_event
 from rules_engine.services.ledger_rows import Cause
 from rules_engine.services.modes import mode_in
@@ -109,6 +118,8 @@ def assign_by_hand(
         after={"manager": chosen.login, "reason": reason, "keep_debit": keep_debit},
     )
     session.flush()
+    if held is not None:
+        waiting.someone_can_again(session, now)
     return session.get_one(Assignment, assignment_id)
 
 
@@ -157,6 +168,7 @@ def take_away_and_reassign(
         now,
     )
     session.flush()
+    waiting.someone_can_again(session, now)
     return session.get_one(Assignment, assignment_id)
 
 
@@ -214,6 +226,7 @@ def take_up_again(session: Session, request: Request, *, at: datetime) -> Assign
     if request.manager_id is None:
         return None
     request.assigned_at = at
+    request.line_busy_at = None
     within, due_at = None, None
     if request.first_answer_at is None:
         within = request.answer_within or settings_store.number(session, settings_store.ANSWER_WITHIN)

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.db import settings_of
@@ -39,6 +39,7 @@ from rules_engine.models import (
     RulesetVersion,
     Team,
     User,
+    UtcDateTime,
 )
 from rules_engine.services import settings_store
 
@@ -189,6 +190,8 @@ class Reference:
     modes: tuple[ModeRef, ...]
     versions: Mapping[str, tuple[VersionRef, ...]]
     holds: Mapping[int, HoldRef]
+    ended_holds: Mapping[int, datetime]
+    """When the last hold of each manager that is over ended."""
     _by_login: Mapping[str, ManagerRef] = field(repr=False)
     _by_holds_from: Mapping[str, tuple[list[datetime], list[VersionRef]]] = field(repr=False)
 
@@ -403,6 +406,7 @@ def _take(session: Session, token: str | None, zone: ZoneInfo) -> Reference:
         ),
         versions=versions,
         holds=_load_holds(session),
+        ended_holds=_load_ended_holds(session),
         _by_login={one.login: one for one in managers.values()},
         _by_holds_from={decision: _in_force(heads) for decision, heads in versions.items()},
     )
@@ -513,6 +517,16 @@ def _load_holds(session: Session) -> dict[int, HoldRef]:
         for row in session.execute(stored)
         if row.answered_at is not None and row.ends_at is not None
     }
+
+
+def _load_ended_holds(session: Session) -> dict[int, datetime]:
+    ended = func.max(OverdueAction.ended_at, type_=UtcDateTime()).label("ended_at")
+    stored = select(OverdueAction.manager_id, ended).where(
+        OverdueAction.kind == OverdueKind.HOLD,
+        OverdueAction.state == OverdueState.ENDED,
+        OverdueAction.ended_at.is_not(None),
+    )
+    return {row.manager_id: row.ended_at for row in session.execute(stored.group_by(OverdueAction.manager_id))}
 
 
 def _load_versions(session: Session) -> dict[str, tuple[VersionRef, ...]]:

@@ -42,6 +42,9 @@ KEEP_DETAILS_DAYS = "keep_details_days"
 AMOUNT_SHOWN = "amount_shown"
 MAX_TRANSFERS = "max_transfers"
 OVERLOAD_PCT = "overload_pct"
+OVERLOAD_FROM = "overload_from"
+TRANSFER_WARNING = "transfer_warning"
+LINE_MINUTES = "line_minutes"
 RETRY_MINUTES = "retry_minutes"
 NEW_CLIENT_DAYS = "new_client_days"
 NEW_AGAIN_AFTER_DAYS = "new_again_after_days"
@@ -58,6 +61,7 @@ CALL_ATTEMPTS = "call_attempts"
 CALLS_PER_DAY = "calls_per_day"
 VALID_CALL_SECONDS = "valid_call_seconds"
 MAX_HOLDS = "max_holds"
+HOLD_EXTRA_PER_DAY = "hold_extra_per_day"
 
 SETTINGS: Mapping[str, Setting] = {
     setting.key: setting
@@ -91,6 +95,32 @@ SETTINGS: Mapping[str, Setting] = {
             ),
             minimum=1,
             maximum=100,
+        ),
+        Setting(
+            OVERLOAD_FROM,
+            10,
+            Words(
+                "заявок отдела не в срок одновременно: меньше этого числа — не перегрузка",
+                "requests of a team late at once: fewer than this is no overload",
+            ),
+            minimum=1,
+            maximum=10_000,
+        ),
+        Setting(
+            TRANSFER_WARNING,
+            10,
+            Words(
+                "предупредить менеджера до передачи заявки, рабочих минут (0: не предупреждать)",
+                "warn the manager before a transfer, working minutes (0: never)",
+            ),
+            maximum=480,
+        ),
+        Setting(
+            LINE_MINUTES,
+            15,
+            Words("«клиент на линии» продлевает на, рабочих минут", "“client on the line” puts off by, working min"),
+            minimum=1,
+            maximum=120,
         ),
         Setting(
             AMOUNT_SHOWN,
@@ -172,6 +202,15 @@ SETTINGS: Mapping[str, Setting] = {
             ),
             minimum=1,
             maximum=31,
+        ),
+        Setting(
+            HOLD_EXTRA_PER_DAY,
+            3,
+            Words(
+                "после приостановки навёрстывается сверх нормы, заявок в день, не более",
+                "after a hold made up for beyond the due of a day, requests, at most",
+            ),
+            maximum=100,
         ),
         Setting(
             PAID_REQUEST_PCT,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import Conflict
 from rules_engine.models import Request, RequestEvent, RequestStatus, WorkKind
-from rules_engine.services import assignment, corrections, intake, refusal_reasons, request_tasks, work
+from rules_engine.services import assignment, corrections, intake, refusal_reasons, request_tasks, waiting, work
 from rules_engine.services.client_wakes import wake_client
 from rules_engine.services.reading import lock_request
 from rules_engine.services.reference import reference
@@ -65,6 +65,7 @@ def change_status(
         _take_up_again(session, request, at, now)
     elif old.is_open and not status.is_open:
         _close(session, request, at, now)
+        waiting.someone_can_again(session, now)
     session.flush()
     return True
 
@@ -90,6 +91,7 @@ def _close(session: Session, request: Request, at: datetime, now: datetime) -> N
     if request.is_history:
         return
     request.next_step_at = None
+    waiting.leave(session, request, now)
     request_tasks.close_all(session, request, outcome=request.status.value, now=now)
     assignment.end_assignment(session, request, "closed", at)
 

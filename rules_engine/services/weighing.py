@@ -15,6 +15,7 @@ from rules_engine.decisions.instants import from_us, to_us
 from rules_engine.decisions.modes import Mode
 from rules_engine.decisions.request_clocks import RequestClocks
 from rules_engine.decisions.roster import Roster
+from rules_engine.decisions.waiting_line import a_new_day_may_help
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.kinds import Decision as DecisionName
 from rules_engine.language.model import Ruleset
@@ -37,6 +38,7 @@ _EVERYTHING: Final = RosterNeeds(
     pointers=True,
     previous=True,
     clients_people=True,
+    shares=True,
 )
 
 
@@ -139,23 +141,31 @@ def rules_trace(native: NativeEngine, facts: Facts, outcome: AssignmentOutcome) 
     return trace
 
 
-def retry_at(weighed: Weighed, ruleset: Ruleset, now: datetime, every_minutes: int) -> datetime | None:
-    """Return when, strictly after `now`, the request must be weighed again; None: time alone changes nothing.
+def retry_at(
+    weighed: Weighed, ruleset: Ruleset, now: datetime, every_minutes: int, *, is_first: bool, tomorrow: datetime
+) -> datetime | None:
+    """Return when, strictly after `now`, a request that nobody took must be weighed again; None: time changes nothing.
 
-    The first instant at which working hours, an absence or the truth of a condition change; where other rows could
-    change the answer sooner, at the latest on a fixed grid from the arrival.
+    When the truth of a condition of a rule changes; and for the first of its line (`is_first`), for whose followers it
+    stands, when working hours, an absence or duty of anybody who counts do, and `tomorrow` (local midnight) where a
+    limit of the day or month kept somebody out. What other rows can change is told by whoever changes them
+    (waiting.py); the first of a line is looked at on a fixed grid from its arrival all the same.
     """
     outcome = weighed.outcome
     if outcome.kind in (OutcomeKind.ASSIGNED, OutcomeKind.LEFT_UNASSIGNED):
         return None
     now_us = to_us(now)
-    instants = [outcome.retry_us, *_rule_changes(ruleset, weighed.clocks, now_us)]
+    instants = _rule_changes(ruleset, weighed.clocks, now_us)
+    if is_first:
+        instants.append(outcome.retry_us)
+        if a_new_day_may_help(outcome):
+            instants.append(to_us(tomorrow))
     found = [instant for instant in instants if instant is not None and instant > now_us]
-    if outcome.depends_on_others or not found:
+    if is_first and (outcome.depends_on_others or not found):
         step = every_minutes * 60_000_000
         start = weighed.clocks.times.received_us
         found.append(start + ((now_us - start) // step + 1) * step)
-    return from_us(min(found))
+    return from_us(min(found)) if found else None
 
 
 def _rule_changes(ruleset: Ruleset, clocks: RequestClocks, now_us: int) -> list[int | None]:

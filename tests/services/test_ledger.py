@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.cli import main
-from rules_engine.decisions.fair_share import FairShare, Standing
+from rules_engine.decisions.fair_share import FairShare, Standing, ValueStep
 from rules_engine.decisions.instants import to_us
 from rules_engine.errors import InputError, NotFound
 from rules_engine.models import Assignment, LedgerBalance, LedgerEntry, Request
 from rules_engine.services import ledger
 from rules_engine.services.assignment import assign_by_hand, assign_external, decide_and_assign
 from rules_engine.services.ledger import Cause, correct, entries, month_of, summary
+from rules_engine.services.ledger_check import recompute
 from rules_engine.services.reference import reference
 from rules_engine.settings import Settings
 from tests.factories import (
@@ -246,10 +247,12 @@ class TestEntries:
                             id=ids[one["login"]],
                             entitlement=Fraction(one["entitlement"]),
                             count=counts[one["login"]],
+                            value_minor=values[one["login"]],
                             last_received_us=received_at(one["login"], row["id"]),
                         )
                         for one in eligible
-                    ]
+                    ],
+                    ValueStep(row["value_step"]) if row["value_step"] else None,
                 )
                 assert share.order[0] == ids[row["manager"]]
                 largest = max(share.shortfalls.values())
@@ -261,6 +264,17 @@ class TestEntries:
             counts[row["manager"]] += row["delta"]
             values[row["manager"]] += minor(row["value"])
         assert chosen > 35
+        found = recompute(any_session, "2026-10")
+        assert (found.choices, found.pruned, found.differences) == (chosen, 0, ())
+
+    def test_a_row_that_does_not_follow_from_those_before_it_is_found(self, session: Session) -> None:
+        busy_month(session)
+        row = session.scalars(select(LedgerEntry).where(LedgerEntry.strategy == "fair_share").limit(1)).one()
+        row.delta = 3
+
+        found = recompute(session, "2026-10")
+
+        assert {"count", "choice"} <= {one.what for one in found.differences}
 
 
 def last_received(session: Session) -> Callable[[str, int], int | None]:
