@@ -70,3 +70,13 @@ class DeliveryError(PravilaError):
     def __init__(self, *, reason: str, permanent: bool) -> None:
         self.permanent = permanent
         super().__init__(reason=reason, permanent=permanent)
+
+
+class AddressFailed(DeliveryError):
+    """A service that a person named did not take a message; the sentence repeats nothing of its address."""
+
+    template: ClassVar[dict[str, str]] = {"ru": "не доставлено: {ru}", "en": "not delivered: {en}"}
+
+    def __init__(self, *, ru: str, en: str, permanent: bool) -> None:
+        super().__init__(reason=en, permanent=permanent)
+        self.data |= {"ru": ru, "en": en}

@@ -269,9 +269,9 @@ def _letter(sessions: sessionmaker[Session], claim: Claim, now: datetime) -> Let
         if not work.lock_mine(session, claim):
             return None
         try:
-            letter = outbox.letter_of(session, claim.subject_id)
-        except outbox.LaterInDigest:
-            work.finish(session, claim, now, now + timedelta(minutes=1))
+            letter = outbox.letter_of(session, claim.subject_id, now)
+        except outbox.Later as later:
+            work.finish(session, claim, now, later.at)
             return None
         if letter is None:
             work.drop(session, claim)

@@ -4,8 +4,8 @@ Delivery is at least once: a message that was sent by a worker who died before h
 with the same key.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -17,13 +17,16 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from rules_engine.db import is_sqlite, settings_of
 from rules_engine.errors import DeliveryError
-from rules_engine.models import Incident, OutboxMessage, OutboxState, User, WorkKind
-from rules_engine.services import work
-from rules_engine.services.reference import reference
+from rules_engine.models import Incident, OutboxMessage, OutboxState, WorkKind
+from rules_engine.services import addresses, settings_store, work
+from rules_engine.services.message_times import DIGEST, Slot, opening, slot
+from rules_engine.services.reference import UserRef, reference
 
 PAGE = "page"
 """The list of messages on the person's own page: delivered as soon as it is committed."""
 EMAIL = "email"
+URL = "url"
+"""Whatever the person named in his settings; see addresses.py."""
 MAX_TRIES = 8
 """With a pause that doubles from one minute: given up after about two hours."""
 
@@ -46,6 +49,10 @@ class Letter:
     locale: str
     channel: str
     message_ids: tuple[int, ...]
+    url: str = field(default="", repr=False)
+    """Where a letter of the channel `url` goes. It holds secrets; `address` is how people are shown it."""
+    may_be_private: bool = False
+    """Whether it may go into the internal network: a setting."""
 
 
 Sender = Callable[[Letter], None]
@@ -63,39 +70,60 @@ def notify(
     link: str = "",
     channels: Collection[str] | None = None,
     digest_minutes: int = 0,
+    is_urgent: bool = False,
 ) -> int:
     """Write a message to each of these people by each channel; return how many are new.
 
-    `key` names the cause: the same key again writes nothing. `digest_minutes` holds it back until the next instant of
-    a grid of so many minutes from local midnight, where all messages of one person with the same grid go out as one.
-    Without settings for mail a mail is kept in the outbox page; in a replay nothing is delivered at all.
+    `key` names the cause: the same key again writes nothing. The page has it at once; mail and what the person named
+    wait for his working time, and for a digest: `digest_minutes` is the rule's, his own settings may hold another.
+    `is_urgent` lets it wait for nothing. Without settings for mail a mail is kept in the outbox page; in a replay
+    nothing is delivered at all.
     """
-    known = reference(session).users
-    people = [known[user_id] for user_id in dict.fromkeys(user_ids) if user_id in known and known[user_id].is_active]
-    not_before = next_of_grid(now, digest_minutes, session) if digest_minutes else now
+    picture = reference(session)
+    people = [picture.users[user_id] for user_id in dict.fromkeys(user_ids) if user_id in picture.users]
     rows: list[dict[str, Any]] = []
     for user in people:
+        if not user.is_active:
+            continue
         common = {
             "user_id": user.id,
             "subject": words_in(subject, user.locale),
             "body": words_in(body, user.locale),
             "link": link,
             "created_at": now,
-            "not_before": not_before,
-            "digest_key": f"every-{digest_minutes}" if digest_minutes else None,
+            "is_urgent": is_urgent,
         }
-        addresses = {PAGE: "", **({EMAIL: user.email} if user.email else {})}
-        for channel, address in addresses.items():
+        later = slot(picture, user, now, digest_minutes=digest_minutes, is_urgent=is_urgent)
+        for channel, address, suffix in _ways(session, user):
             if channels is None or channel in channels:
                 state = _first_state(session, channel)
-                sent_at = not_before if state is OutboxState.SENT else None
-                own = {"key": f"{key}:{user.id}:{channel}", "channel": channel, "address": address}
-                rows.append({**common, **own, "state": state, "sent_at": sent_at})
+                when = Slot(now) if channel == PAGE else later
+                own = {
+                    "key": f"{key}:{user.id}:{suffix}",
+                    "channel": channel,
+                    "address": address,
+                    "not_before": when.not_before,
+                    "digest_key": when.digest_key,
+                    "state": state,
+                    "sent_at": now if state is OutboxState.SENT else None,
+                }
+                rows.append({**common, **own})
     written = [_write(session, row) for row in rows]
     for message_id, row in zip(written, rows, strict=True):
         if message_id is not None and row["state"] is OutboxState.PENDING:
-            work.ask(session, WorkKind.OUTBOX, message_id, not_before)
+            work.ask(session, WorkKind.OUTBOX, message_id, row["not_before"])
     return sum(message_id is not None for message_id in written)
+
+
+def _ways(session: Session, user: UserRef) -> Iterator[tuple[str, str, str]]:
+    """Yield by what a person is told: channel, address as people are shown it, and the end of the message's key."""
+    yield PAGE, "", PAGE
+    if user.email and user.is_mailed:
+        yield EMAIL, user.email, EMAIL
+    if not session.info.get("is_replay"):
+        for url in user.urls:
+            name = addresses.key_of(url, settings_of(session).secret_key)
+            yield URL, addresses.brief(url, name), f"{URL}:{name}"
 
 
 def _write(session: Session, row: dict[str, Any]) -> int | None:
@@ -115,7 +143,7 @@ def _first_state(session: Session, channel: str) -> OutboxState:
         return OutboxState.KEPT
     if channel == PAGE:
         return OutboxState.SENT
-    return OutboxState.PENDING if settings_of(session).smtp_url else OutboxState.KEPT
+    return OutboxState.PENDING if channel == URL or settings_of(session).smtp_url else OutboxState.KEPT
 
 
 def words_in(words: Words, locale: str) -> str:
@@ -125,39 +153,54 @@ def words_in(words: Words, locale: str) -> str:
     return words.get(locale) or words["ru"]
 
 
-def next_of_grid(now: datetime, minutes: int, session: Session) -> datetime:
-    """Return the first instant after `now` of a grid of so many minutes from each midnight of the business zone."""
-    zone = settings_of(session).zone
-    local = now.astimezone(zone)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(now.tzinfo)
-    step = timedelta(minutes=minutes)
-    then = midnight + ((now - midnight) // step + 1) * step
-    tomorrow = (local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + timedelta(days=1)).astimezone(
-        now.tzinfo
-    )
-    return min(then, tomorrow)
-
-
-def letter_of(session: Session, message_id: int) -> Letter | None:
+def letter_of(session: Session, message_id: int, now: datetime) -> Letter | None:
     """Return what is to be sent for a message, or None if there is nothing to do any more.
 
-    Of a digest the oldest message that still waits carries all of them. For the others LaterInDigest is raised: they
-    are looked at again when it has been sent.
+    Of a digest the oldest message that still waits carries all of them. Later is raised for the others, which are
+    looked at again when it has been sent, and where the reader is not at work any more: his absence was entered since,
+    or the last try failed at closing time.
     """
     message = session.get(OutboxMessage, message_id)
     if message is None or message.state != OutboxState.PENDING:
         return None
-    locale = session.scalar(select(User.locale).where(User.id == message.user_id)) or settings_of(session).locale
+    picture = reference(session)
+    user = picture.users.get(message.user_id) if message.user_id is not None else None
+    url = _url_of(session, message, user)
+    if user is None or not user.is_active or (message.channel == URL and url is None):
+        # He left, or took the address off his list.
+        message.state = OutboxState.KEPT
+        return None
+    opens_at = now if message.is_urgent else opening(picture, user, now)
+    if opens_at > now:
+        message.not_before, message.digest_key = opens_at, DIGEST
+        raise Later(opens_at)
     together = _digest_of(session, message) if message.digest_key else [message]
     if together[0].id != message.id:
-        raise LaterInDigest
+        raise Later(now + timedelta(minutes=1))
     subject, body, link = message.subject, message.body, message.link
     if len(together) > 1:
-        subject = _digest_subject(len(together), locale)
+        subject = _digest_subject(len(together), user.locale)
         body = "\n\n".join("\n".join(filter(None, (m.subject, m.body, _address(session, m.link)))) for m in together)
         link = ""
-    ids = tuple(m.id for m in together)
-    return Letter(message.key, message.address, subject, body, link, locale, message.channel, ids)
+    return Letter(
+        key=message.key,
+        address=message.address,
+        subject=subject,
+        body=body,
+        link=link,
+        locale=user.locale,
+        channel=message.channel,
+        message_ids=tuple(m.id for m in together),
+        url=url or "",
+        may_be_private=settings_store.choice(session, settings_store.NOTIFY_PRIVATE_ADDRESSES) == "on",
+    )
+
+
+def _url_of(session: Session, message: OutboxMessage, user: UserRef | None) -> str | None:
+    """Return the address that the end of a message's key names, None where its reader has it no more."""
+    if message.channel != URL or user is None:
+        return None
+    return addresses.find(user.urls, _way_of(message), settings_of(session).secret_key)
 
 
 def _address(session: Session, link: str) -> str:
@@ -165,7 +208,7 @@ def _address(session: Session, link: str) -> str:
 
 
 def _digest_of(session: Session, message: OutboxMessage) -> Sequence[OutboxMessage]:
-    return session.scalars(
+    waiting = session.scalars(
         select(OutboxMessage)
         .where(
             OutboxMessage.user_id == message.user_id,
@@ -175,11 +218,21 @@ def _digest_of(session: Session, message: OutboxMessage) -> Sequence[OutboxMessa
             OutboxMessage.state == OutboxState.PENDING,
         )
         .order_by(OutboxMessage.id)
-    ).all()
+    )
+    return [one for one in waiting if _way_of(one) == _way_of(message)]
 
 
-class LaterInDigest(Exception):
-    """Another message of the same digest carries this one."""
+def _way_of(message: OutboxMessage) -> str:
+    """Return the end of a message's key: by which way, of several addresses by which of them, it goes."""
+    return message.key.rpartition(":")[2]
+
+
+class Later(Exception):
+    """Nothing is sent now; `at`: when to look at the message again."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+        super().__init__(at)
 
 
 def _digest_subject(number: int, locale: str) -> str:
@@ -211,7 +264,7 @@ def mark_failed(session: Session, letter: Letter, error: DeliveryError, now: dat
     message = session.get_one(OutboxMessage, letter.message_ids[0])
     session.refresh(message)
     message.attempts += 1
-    message.last_error = error.message("ru")[:2000]
+    message.last_error = error.message(settings_of(session).locale)[:2000]
     if error.permanent or message.attempts >= MAX_TRIES:
         message.state = OutboxState.DEAD
         problem = {lang: error.message(lang) for lang in ("ru", "en")}
@@ -220,8 +273,8 @@ def mark_failed(session: Session, letter: Letter, error: DeliveryError, now: dat
                 at=now,
                 kind="message_not_delivered",
                 message={
-                    "ru": f"сообщение для {message.address} не доставлено: {problem['ru']}",
-                    "en": f"the message to {message.address} was not delivered: {problem['en']}",
+                    "ru": f"сообщение для {message.address}: {problem['ru']}",
+                    "en": f"the message to {message.address}: {problem['en']}",
                 },
                 data={"message_id": message.id, "tries": message.attempts},
             )
@@ -231,10 +284,11 @@ def mark_failed(session: Session, letter: Letter, error: DeliveryError, now: dat
 
 
 def send_again(session: Session, message: OutboxMessage, now: datetime) -> None:
-    """Let a message that was given up or kept be delivered, with its old key."""
+    """Let a message that was given up or kept be delivered now, with its old key: somebody asked for it."""
     message.state = OutboxState.PENDING
     message.attempts = 0
     message.not_before = now
     message.digest_key = None
+    message.is_urgent = True
     session.flush()
     work.ask(session, WorkKind.OUTBOX, message.id, now)

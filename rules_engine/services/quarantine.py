@@ -45,6 +45,7 @@ def tell(session: Session, claim: Claim, now: datetime) -> None:
         link=f"/requests/{claim.subject_id}",
         key=f"quarantined:{claim.kind}:{claim.subject_id}:{claim.epoch}",
         now=now,
+        is_urgent=True,
     )
 
 

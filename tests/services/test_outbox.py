@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.errors import DeliveryError
-from rules_engine.models import Incident, OutboxMessage, OutboxState, WorkItem
-from rules_engine.services import agenda, outbox
+from rules_engine.errors import AddressFailed, DeliveryError
+from rules_engine.models import Incident, OutboxMessage, OutboxState, User, WorkItem
+from rules_engine.services import agenda, message_times, outbox, settings_store
 from rules_engine.services.outbox import Letter
+from rules_engine.services.senders import UrlSender
 from rules_engine.settings import Settings
-from tests.factories import MONDAY, Cast, at, make_cast, make_user
+from tests.factories import MONDAY, MOSCOW, Cast, at, make_absence, make_cast, make_user
+from tests.receiver import receiver
 
 HELLO = {"ru": "Новая заявка", "en": "A new request"}
 
@@ -135,7 +137,8 @@ def test_a_receiver_that_fails_is_tried_again_later_and_given_up_in_the_end(
     mailing: sessionmaker[Session], cast: Cast
 ) -> None:
     with db.transaction(mailing) as session:
-        write(session, cast.galina.id)
+        # Urgent: the last tries fall into the lunch break.
+        write(session, cast.galina.id, is_urgent=True)
     mailbox = Mailbox()
     now, pauses = MONDAY, []
     for _ in range(outbox.MAX_TRIES):
@@ -240,5 +243,183 @@ def test_a_mail_whose_channel_is_gone_is_kept(mailing: sessionmaker[Session], ca
         ("2026-10-05 11:20", 1440, "2026-10-06 00:00"),
     ],
 )
-def test_the_grid_of_digests_begins_at_local_midnight(session: Session, now: str, minutes: int, then: str) -> None:
-    assert outbox.next_of_grid(at(now), minutes, session) == at(then)
+def test_the_grid_of_digests_begins_at_local_midnight(now: str, minutes: int, then: str) -> None:
+    assert message_times.next_of_grid(at(now), minutes, MOSCOW) == at(then)
+
+
+class TestWorkingHours:
+    """Галина works by the company's hours: till 18:00, from Tuesday 09:00 on again. Анна is away until Thursday."""
+
+    EVENING = at("2026-10-05 19:30")
+
+    @pytest.fixture
+    def mailing(self, engine: Engine, with_mail: Settings) -> sessionmaker[Session]:
+        """What is reckoned here does not depend on the kind of database."""
+        return db.make_sessions(engine, with_mail)
+
+    def told(self, sessions: sessionmaker[Session], user_id: int, now: datetime = EVENING, **more: object) -> None:
+        with db.transaction(sessions) as session:
+            write(session, user_id, now=now, key=f"k{now}", **more)
+
+    def slots(self, sessions: sessionmaker[Session]) -> list[tuple[str, datetime]]:
+        with sessions() as session:
+            return [(one.channel, one.not_before) for one in messages(session)]
+
+    def test_the_page_has_it_at_once_and_a_mail_waits_for_the_opening(
+        self, mailing: sessionmaker[Session], cast: Cast
+    ) -> None:
+        self.told(mailing, cast.galina.id)
+        assert self.slots(mailing) == [("page", self.EVENING), ("email", at("2026-10-06 09:00"))]
+
+    def test_an_absence_is_waited_for_too(self, mailing: sessionmaker[Session], cast: Cast) -> None:
+        with db.transaction(mailing) as session:
+            make_absence(session, session.merge(cast.anna), self.EVENING, at("2026-10-08 00:00"))
+        self.told(mailing, cast.anna.user_id)
+        assert self.slots(mailing)[1] == ("email", at("2026-10-08 09:00"))
+
+    def test_what_is_urgent_waits_for_nothing(self, mailing: sessionmaker[Session], cast: Cast) -> None:
+        self.told(mailing, cast.galina.id, is_urgent=True, digest_minutes=60)
+        assert self.slots(mailing)[1] == ("email", self.EVENING)
+
+    def test_who_wants_it_after_hours_gets_it(self, mailing: sessionmaker[Session], cast: Cast) -> None:
+        with db.transaction(mailing) as session:
+            session.merge(cast.galina).notify_after_hours = True
+        self.told(mailing, cast.galina.id)
+        assert self.slots(mailing)[1] == ("email", self.EVENING)
+
+    def test_what_waited_for_the_morning_is_one_letter(self, mailing: sessionmaker[Session], cast: Cast) -> None:
+        self.told(mailing, cast.galina.id)
+        self.told(mailing, cast.galina.id, at("2026-10-06 03:10"), digest_minutes=30)
+        mailbox = Mailbox()
+
+        agenda.run_due(mailing, at("2026-10-06 08:59"), senders={"email": mailbox})
+        assert mailbox.letters == []
+        agenda.run_due(mailing, at("2026-10-06 09:00"), senders={"email": mailbox})
+
+        assert [letter.subject for letter in mailbox.letters] == ["Сводка, сообщений: 2"]
+
+    def test_a_mail_that_failed_at_closing_time_is_tried_again_in_the_morning_with_its_key(
+        self, mailing: sessionmaker[Session], cast: Cast
+    ) -> None:
+        self.told(mailing, cast.galina.id, at("2026-10-05 17:59"))
+        mailbox = Mailbox()
+        mailbox.refuse = [ConnectionRefusedError("away")]
+        for now in ("2026-10-05 17:59", "2026-10-05 18:00", "2026-10-05 18:01", "2026-10-06 08:59"):
+            agenda.run_due(mailing, at(now), senders={"email": mailbox})
+        assert mailbox.letters == []
+
+        agenda.run_due(mailing, at("2026-10-06 09:00"), senders={"email": mailbox})
+
+        assert [letter.key.endswith(f":{cast.galina.id}:email") for letter in mailbox.letters] == [True]
+
+    def test_the_wider_grid_holds_the_rules_or_his_own(self, mailing: sessionmaker[Session], cast: Cast) -> None:
+        with db.transaction(mailing) as session:
+            session.merge(cast.galina).digest_minutes = 60
+        self.told(mailing, cast.galina.id, at("2026-10-05 11:20"), digest_minutes=15)
+        self.told(mailing, cast.galina.id, at("2026-10-05 11:25"), digest_minutes=240)
+        assert [when for channel, when in self.slots(mailing) if channel == "email"] == [
+            at("2026-10-05 12:00"),
+            at("2026-10-05 12:00"),
+        ]
+
+
+class TestWhatAPersonNamed:
+    URLS = ("json://one.example.org/s3cret", "json://two.example.org/s3cret")
+
+    @pytest.fixture
+    def mailing(self, engine: Engine, with_mail: Settings) -> sessionmaker[Session]:
+        """What is reckoned here does not depend on the kind of database."""
+        return db.make_sessions(engine, with_mail)
+
+    @pytest.fixture
+    def anna(self, mailing: sessionmaker[Session], cast: Cast) -> int:
+        with db.transaction(mailing) as session:
+            user = session.merge(cast.anna.user)
+            user.notify_by_mail, user.notify_urls = False, list(self.URLS)
+        return cast.anna.user_id
+
+    def test_each_address_gets_it_and_no_row_shows_its_secret(self, mailing: sessionmaker[Session], anna: int) -> None:
+        with db.transaction(mailing) as session:
+            assert write(session, anna) == 3
+            assert write(session, anna) == 0
+        mailbox = Mailbox()
+
+        agenda.run_due(mailing, MONDAY, senders={"url": mailbox})
+
+        assert sorted(letter.url for letter in mailbox.letters) == sorted(self.URLS)
+        with mailing() as session:
+            rows = messages(session)
+            assert [row.channel for row in rows] == ["page", "url", "url"]
+            assert all("s3cret" not in f"{row.key}{row.address}{row.last_error}" for row in rows)
+            assert {row.state for row in rows} == {OutboxState.SENT}
+
+    def test_what_is_given_up_tells_no_secret_to_those_who_see_incidents(
+        self, mailing: sessionmaker[Session], anna: int
+    ) -> None:
+        with db.transaction(mailing) as session:
+            write(session, anna)
+        mailbox = Mailbox()
+        mailbox.refuse = [AddressFailed(ru="код 404", en="code 404", permanent=True)] * 2
+
+        agenda.run_due(mailing, MONDAY, senders={"url": mailbox})
+
+        with mailing() as session:
+            [first, _second] = session.scalars(select(Incident)).all()
+            assert first.message["ru"].endswith(": не доставлено: код 404")
+            assert "s3cret" not in str(first.message)
+            assert messages(session)[1].last_error == "не доставлено: код 404"
+
+    def test_an_address_that_was_taken_off_the_list_gets_nothing_more(
+        self, mailing: sessionmaker[Session], anna: int
+    ) -> None:
+        with db.transaction(mailing) as session:
+            write(session, anna)
+        with db.transaction(mailing) as session:
+            session.get_one(User, anna).notify_urls = [self.URLS[1]]
+        mailbox = Mailbox()
+
+        agenda.run_due(mailing, MONDAY, senders={"url": mailbox})
+
+        assert [letter.url for letter in mailbox.letters] == [self.URLS[1]]
+
+    def test_who_may_not_log_in_any_more_gets_nothing_more(self, mailing: sessionmaker[Session], anna: int) -> None:
+        with db.transaction(mailing) as session:
+            write(session, anna)
+        with db.transaction(mailing) as session:
+            session.get_one(User, anna).is_active = False
+        mailbox = Mailbox()
+
+        agenda.run_due(mailing, MONDAY, senders={"url": mailbox})
+
+        assert mailbox.letters == []
+
+    def test_a_digest_for_two_addresses_is_two_letters(self, mailing: sessionmaker[Session], anna: int) -> None:
+        with db.transaction(mailing) as session:
+            for key in ("a", "b"):
+                write(session, anna, key=key, digest_minutes=15)
+        mailbox = Mailbox()
+
+        agenda.run_due(mailing, at("2026-10-05 11:30"), senders={"url": mailbox})
+        agenda.run_due(mailing, at("2026-10-05 11:31"), senders={"url": mailbox})
+
+        assert sorted((one.url, len(one.message_ids)) for one in mailbox.letters) == [(url, 2) for url in self.URLS]
+
+    def test_a_replay_writes_nothing_for_them(self, mailing: sessionmaker[Session], anna: int) -> None:
+        with db.transaction(mailing) as session:
+            session.info["is_replay"] = True
+            assert write(session, anna) == 1
+
+
+def test_a_real_receiver_that_fails_once_gets_it_a_minute_later(mailing: sessionmaker[Session], cast: Cast) -> None:
+    with receiver() as box:
+        with db.transaction(mailing) as session:
+            settings_store.change(session, "notify_private_addresses", "on", actor="denis")
+            session.merge(cast.anna.user).notify_urls = [box.url]
+            write(session, cast.anna.user_id, channels=["url"])
+        box.answers = [500]
+        senders = {"url": UrlSender("https://sales.example.org", patience=5)}
+
+        assert agenda.run_due(mailing, MONDAY, senders=senders).sent == 0
+        assert agenda.run_due(mailing, MONDAY + timedelta(minutes=1), senders=senders).sent == 1
+
+    assert [body["title"] for _key, body in box.received] == ["Новая заявка"]
