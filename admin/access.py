@@ -105,6 +105,9 @@ TABLE: dict[str, Row] = {
     **reference("calendars", read=READS_ALL, write=HEADS),
     **reference("exceptions", read=READS_ALL, write=HEADS),
     **reference("absences", read=READS_ALL, write=HEADS),
+    # presence.py
+    **reference("duty", read=READS_ALL, write=HEADS),
+    "roster.page": READS_ALL,
     # calendar_year.py
     "year.index": READS_ALL,
     "year.page": READS_ALL,

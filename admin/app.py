@@ -29,6 +29,7 @@ from admin.views import (
     overdue_actions,
     payments,
     plans,
+    presence,
     reference,
     requests,
     rule_editor,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     rule_editor.init_app(app)
     modes_page.init_app(app)
     calendar_year.init_app(app)
+    presence.init_app(app)
     reference_data = reference.init_app(app)
     users.add_views(reference_data)
     journal.add_views(reference_data)

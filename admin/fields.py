@@ -1,16 +1,18 @@
 """Form fields for what WTForms has none: instants of the business zone, lists, weights, hours of a week, other rows."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
+from markupsafe import Markup
 from sqlalchemy import Select
 from wtforms import Field, SelectField, SelectMultipleField, StringField, ValidationError
-from wtforms.validators import Optional
-from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TextArea, TextInput
+from wtforms.validators import DataRequired, Length, Optional, Regexp
+from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TextArea, TextInput, html_params
 
 from admin.base import db_session, shell
 from admin.language import language
@@ -19,6 +21,15 @@ from rules_engine.errors import PravilaError
 
 Text = str | Any
 """A label: a string, or a lazy translation."""
+
+NAME = [DataRequired(lazy_gettext("This cannot be empty.")), Length(max=200)]
+CODE = [
+    DataRequired(lazy_gettext("This cannot be empty.")),
+    Regexp(
+        r"[A-Za-z0-9_.-]{1,60}\Z", message=lazy_gettext("Latin letters, digits, dot, dash and underscore, up to 60.")
+    ),
+]
+MAIL = [Optional(), Regexp(r"[^@\s]+@[^@\s]+\Z", message=lazy_gettext("This is not a mail address."))]
 
 
 class OneOf(SelectField):
@@ -91,6 +102,51 @@ class Instant(Field):
                 self.data = datetime.fromisoformat(text).replace(tzinfo=shell().settings.zone)
             except ValueError:
                 raise ValidationError(_("This is not a date and time.")) from None
+
+
+class TwoInputs:
+    """A date, and beside it a time that may be left empty."""
+
+    def __call__(self, field: Field, **attributes: Any) -> Markup:
+        day, time = field.typed()
+        attributes |= {"id": field.id, "name": field.name, "type": "date", "value": day}
+        clock = {"name": field.name, "type": "time", "value": time, "aria-label": f"{field.label.text}: {_('time')}"}
+        inputs = Markup("").join(Markup(f"<input {html_params(**one)}>") for one in (attributes, clock))
+        return Markup('<span class="row tight">{}</span>').format(inputs)
+
+
+class Moment(Field):
+    """An instant as a date and perhaps a time of the business zone; a bare last date includes that day."""
+
+    widget = TwoInputs()
+
+    def __init__(self, label: Text, *, is_last: bool = False, **more: Any) -> None:
+        super().__init__(label, **more)
+        self._is_last = is_last
+
+    def typed(self) -> tuple[str, str]:
+        """Return what the two inputs show: what was typed, else what is stored."""
+        if self.raw_data:
+            day, time = (*map(str, self.raw_data), "")[:2]
+            return (day[:10], day[11:16]) if "T" in day else (day, time)
+        if self.data is None:
+            return "", ""
+        here = self.data.astimezone(shell().settings.zone)
+        if here.time() != time_of_day():
+            return here.date().isoformat(), f"{here:%H:%M}"
+        return (here.date() - timedelta(days=int(self._is_last))).isoformat(), ""
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        self.data = None
+        day, time = self.typed()
+        if not day and not time:
+            return
+        try:
+            at = datetime.combine(date.fromisoformat(day), time_of_day.fromisoformat(time or "00:00"))
+            # A time that the clock shows twice is the first of the two.
+            self.data = (at + timedelta(days=int(self._is_last and not time))).replace(tzinfo=shell().settings.zone)
+        except (ValueError, OverflowError):
+            raise ValidationError(_("This is not a date and time.")) from None
 
 
 class Words(StringField):

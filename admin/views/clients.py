@@ -19,11 +19,10 @@ from wtforms.validators import Length, Optional, Regexp
 from admin.access import Scope
 from admin.base import commit_and_wake, db_session, request_now
 from admin.client_page import history_of_client
-from admin.fields import Row, Words
+from admin.fields import NAME, Row, Words
 from admin.language import language
 from admin.reference_view import Choices, ReferenceView, manager_options, managers_query
 from admin.security import actor, scope, viewer
-from admin.views.reference import NAME
 from admin.views.requests import amounts_shown_to_viewer
 from rules_engine.errors import InputError, PravilaError
 from rules_engine.models import OPEN_STATUSES, CallbackState, Client, ClientGroup, ContactPoint, Request, WorkKind

@@ -14,12 +14,11 @@ from wtforms import BooleanField, StringField
 from wtforms.validators import DataRequired, Length
 
 from admin.base import commit_and_wake, db_session, request_now
-from admin.fields import Instant, OneOf, Several
+from admin.fields import CODE, MAIL, NAME, Instant, OneOf, Several
 from admin.labels import ROLES, role_name
 from admin.language import LANGUAGES
 from admin.reference_view import Choices, ReferenceView
 from admin.security import actor, viewer
-from admin.views.reference import CODE, MAIL, NAME
 from rules_engine.errors import PolicyViolation
 from rules_engine.models import ApiToken, Role, User
 from rules_engine.services import audit, tokens

@@ -12,6 +12,9 @@ from rules_engine.services import audit, work
 from rules_engine.services.incoming import AbsenceIn
 from rules_engine.services.outcome import Outcome
 from rules_engine.services.people import find_manager
+from rules_engine.services.reference import ManagerRef, reference
+
+LONGEST = timedelta(days=3660)
 
 
 def bounds(first: date | datetime, last: date | datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -22,13 +25,54 @@ def bounds(first: date | datetime, last: date | datetime, zone: ZoneInfo) -> tup
     return starts_at, datetime.combine(last + timedelta(days=1), time(), zone)
 
 
+class OverlappingAbsence(InputError):
+    """He is away at that time already; `starts_at` and `ends_at` are of the absence that says so."""
+
+    def __init__(self, manager: ManagerRef, other: Absence, zone: ZoneInfo) -> None:
+        first, last = (f"{edge.astimezone(zone):%d.%m.%Y %H:%M}" for edge in (other.starts_at, other.ends_at))
+        super().__init__(
+            path="starts_at",
+            ru=f"{manager.name} уже отсутствует с {first} до {last}: измените то отсутствие",
+            en=f"{manager.name} is away from {first} to {last} already: change that absence",
+            starts_at=other.starts_at,
+            ends_at=other.ends_at,
+        )
+
+
+def check(
+    session: Session, manager_id: int, starts_at: datetime, ends_at: datetime, *, besides: int | None = None
+) -> None:
+    """Refuse an absence that a person enters; `besides` is the id of the one that is being changed.
+
+    Raises NotFound for an unknown manager, OverlappingAbsence, and InputError (path `ends_at`) for one without length
+    or longer than ten years. Files may overlap: there the absences of other systems come as they are.
+    """
+    picture = reference(session)
+    manager = picture.manager(manager_id)
+    if ends_at <= starts_at:
+        raise InputError(
+            path="ends_at", ru="раньше начала: он уже вернулся бы", en="before it begins: he would be back already"
+        )
+    if ends_at - starts_at > LONGEST:
+        raise InputError(path="ends_at", ru="отсутствие дольше десяти лет", en="the absence is longer than ten years")
+    same_time = select(Absence).where(
+        Absence.manager_id == manager_id, Absence.starts_at < ends_at, Absence.ends_at > starts_at
+    )
+    if besides is not None:
+        same_time = same_time.where(Absence.id != besides)
+    with session.no_autoflush:
+        other = session.scalars(same_time.order_by(Absence.starts_at)).first()
+    if other is not None:
+        raise OverlappingAbsence(manager, other, picture.zone)
+
+
 def put(session: Session, data: AbsenceIn, *, now: datetime, actor: str) -> tuple[Absence, Outcome]:
     """Record an absence; one of the same manager that begins at the same instant is changed instead.
 
     Raises UnknownManager, and InputError for an absence longer than ten years.
     """
     manager = find_manager(session, data.manager)
-    if data.ends_at - data.starts_at > timedelta(days=3660):
+    if data.ends_at - data.starts_at > LONGEST:
         raise InputError(path="to", ru="отсутствие дольше десяти лет", en="the absence is longer than ten years")
     absence = session.scalars(
         select(Absence).where(Absence.manager_id == manager.id, Absence.starts_at == data.starts_at)

@@ -46,23 +46,7 @@ def put(
     The requests and calls whose clocks it moves are looked at again. Raises NotFound for an unknown manager,
     OverlappingShift, and InputError (path `ends_at`) for a shift without length or longer than 31 days.
     """
-    picture = reference(session)
-    manager = picture.manager(manager_id)
-    if ends_at <= starts_at:
-        raise InputError(
-            path="ends_at", ru="дежурство кончается раньше, чем начинается", en="the shift ends before it begins"
-        )
-    if ends_at - starts_at > LONGEST:
-        raise InputError(path="ends_at", ru="дежурство дольше месяца", en="the shift is longer than a month")
-    same_time = select(DutyShift).where(
-        DutyShift.manager_id == manager_id, DutyShift.starts_at < ends_at, DutyShift.ends_at > starts_at
-    )
-    if shift is not None:
-        same_time = same_time.where(DutyShift.id != shift.id)
-    with session.no_autoflush:
-        other = session.scalars(same_time.order_by(DutyShift.starts_at)).first()
-    if other is not None:
-        raise OverlappingShift(manager, other, picture.zone)
+    check(session, manager_id, starts_at, ends_at, besides=None if shift is None else shift.id)
     before = None if shift is None else _picture(session, shift)
     concerned = {manager_id} if shift is None else {manager_id, shift.manager_id}
     if shift is None:
@@ -84,6 +68,29 @@ def put(
     )
     _wake(session, now, concerned)
     return shift
+
+
+def check(
+    session: Session, manager_id: int, starts_at: datetime, ends_at: datetime, *, besides: int | None = None
+) -> None:
+    """Refuse what cannot be a shift; `besides` is the one that is being changed. See `put` for what is raised."""
+    picture = reference(session)
+    manager = picture.manager(manager_id)
+    if ends_at <= starts_at:
+        raise InputError(
+            path="ends_at", ru="дежурство кончается раньше, чем начинается", en="the shift ends before it begins"
+        )
+    if ends_at - starts_at > LONGEST:
+        raise InputError(path="ends_at", ru="дежурство дольше месяца", en="the shift is longer than a month")
+    same_time = select(DutyShift).where(
+        DutyShift.manager_id == manager_id, DutyShift.starts_at < ends_at, DutyShift.ends_at > starts_at
+    )
+    if besides is not None:
+        same_time = same_time.where(DutyShift.id != besides)
+    with session.no_autoflush:
+        other = session.scalars(same_time.order_by(DutyShift.starts_at)).first()
+    if other is not None:
+        raise OverlappingShift(manager, other, picture.zone)
 
 
 def remove(session: Session, shift: DutyShift, *, now: datetime, actor: str) -> None:

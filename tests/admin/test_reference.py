@@ -10,9 +10,19 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from admin.reference_view import defused
 from rules_engine import db
-from rules_engine.models import Absence, AuditEntry, Calendar, CalendarException, Manager, Team, WorkItem
+from rules_engine.models import (
+    Absence,
+    AuditEntry,
+    Calendar,
+    CalendarException,
+    DutyShift,
+    Manager,
+    RequestStatus,
+    Team,
+    WorkItem,
+)
 from tests.admin.conftest import Browser, StandingClock
-from tests.factories import MONDAY, Cast, make_absence, make_manager, make_request
+from tests.factories import MONDAY, Cast, at, make_absence, make_manager, make_request, make_team
 
 LogIn = Callable[[str], Browser]
 Sessions = sessionmaker[Session]
@@ -180,13 +190,100 @@ class TestAbsences:
             assert row.starts_at.isoformat() == "2026-10-05T21:00:00+00:00"
         assert "Анна" in galina.get("/admin/absences/").text
 
-    def test_it_cannot_end_before_it_begins(self, logged_in: LogIn, cast: Cast) -> None:
-        form = {"manager_id": cast.anna.id, "starts_at": "2026-10-06T00:00", "ends_at": "2026-10-06T00:00"}
+    @pytest.mark.parametrize("ends_at", [["2026-10-05", ""], ["2026-10-06", "09:00"], ["2026-10-06", "08:59"]])
+    def test_it_cannot_end_before_it_begins(self, logged_in: LogIn, cast: Cast, ends_at: list[str]) -> None:
+        form = {"manager_id": cast.anna.id, "starts_at": ["2026-10-06", "09:00"], "ends_at": ends_at}
 
         answer = logged_in("galina").post("/admin/absences/new/", form)
 
         assert "раньше начала" in answer.text
-        assert 'value="2026-10-06T00:00"' in answer.text
+        assert all(f'value="{typed}"' in answer.text for typed in ("2026-10-06", "09:00", *ends_at) if typed)
+
+    def test_a_bare_last_day_is_an_absence_too_and_is_shown_so_again(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        galina = logged_in("galina")
+        form = {"manager_id": cast.anna.id, "starts_at": ["2026-10-06", ""], "ends_at": ["2026-10-09", ""]}
+        assert galina.post("/admin/absences/new/", form).status_code == 302
+        with sessions() as session:
+            row = session.scalars(select(Absence)).one()
+        assert (row.starts_at, row.ends_at) == (at("2026-10-06 00:00"), at("2026-10-10 00:00"))
+        shown = galina.get(f"/admin/absences/edit/?id={row.id}").text
+        assert 'value="2026-10-06"' in shown and 'value="2026-10-09"' in shown
+
+    def test_he_is_not_away_twice(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+        with db.transaction(sessions) as session:
+            row = make_absence(session, cast.anna, at("2026-10-06 00:00"), at("2026-10-10 00:00"))
+        galina = logged_in("galina")
+        form = {"manager_id": cast.anna.id, "starts_at": ["2026-10-09", ""], "ends_at": ["2026-10-12", ""]}
+        answer = galina.post("/admin/absences/new/", form)
+        assert "Анна уже отсутствует с 06.10.2026 00:00 до 10.10.2026 00:00" in answer.text
+        # The absence itself may be made longer, and another may begin when it ends.
+        assert galina.post(f"/admin/absences/edit/?id={row.id}", form).status_code == 302
+        form |= {"starts_at": ["2026-10-13", ""], "ends_at": ["2026-10-13", ""]}
+        assert galina.post("/admin/absences/new/", form).status_code == 302
+
+
+class TestDuty:
+    def form(self, cast: Cast, **more: Any) -> dict[str, Any]:
+        hours = {"starts_at": ["2026-10-24", "10:00"], "ends_at": ["2026-10-24", "14:00"]}
+        return {"manager_id": cast.anna.id, **hours, **more}
+
+    def test_a_shift_is_repeated_by_the_clock_on_the_wall(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        galina = logged_in("galina")
+        assert galina.post("/admin/duty/new/", self.form(cast, weeks="2", note="суббота")).status_code == 302
+        with sessions() as session:
+            begins = session.scalars(select(DutyShift.starts_at).order_by(DutyShift.starts_at)).all()
+        assert begins == [at("2026-10-24 10:00"), at("2026-10-31 10:00"), at("2026-11-07 10:00")]
+        shown = galina.get("/duty/?from=2026-10-20").text
+        assert shown.count("10:00–14:00 · суббота") == 3 and "Никто сейчас не дежурит" in shown
+
+    def test_a_shift_that_overlaps_or_ends_before_it_begins_is_refused_in_place(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        galina = logged_in("galina")
+        galina.post("/admin/duty/new/", self.form(cast))
+        again = galina.post(
+            "/admin/duty/new/", self.form(cast, starts_at=["2026-10-24", "13:00"], ends_at=["2026-10-24", "18:00"])
+        )
+        assert "Анна уже дежурит с 24.10.2026 10:00" in again.text
+        reversed_ = galina.post("/admin/duty/new/", self.form(cast, ends_at=["2026-10-24", "09:00"]))
+        assert "кончается раньше, чем начинается" in reversed_.text
+        # A repeat that overlaps keeps none of them.
+        before = galina.post(
+            "/admin/duty/new/",
+            self.form(cast, starts_at=["2026-10-17", "10:00"], ends_at=["2026-10-17", "14:00"], weeks="1"),
+        )
+        assert "уже дежурит" in before.text
+        with sessions() as session:
+            assert session.query(DutyShift).count() == 1
+
+    def test_a_day_of_the_roster_fills_the_form(self, logged_in: LogIn, cast: Cast) -> None:
+        shown = logged_in("galina").get("/admin/duty/new/?day=2026-10-24").text
+        assert shown.count('value="2026-10-24"') == 2
+
+
+class TestPeople:
+    def test_a_team_without_managers_says_what_follows(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+        with db.transaction(sessions) as session:
+            nobody = make_team(session, "north", "Север")
+        galina = logged_in("galina")
+        assert "В этом отделе никто не работает" in galina.get(f"/admin/teams/details/?id={nobody.id}").text
+        of_sales = galina.get(f"/admin/teams/details/?id={cast.sales.id}").text
+        assert "В этом отделе никто не работает" not in of_sales and "Анна, Борис" in of_sales
+
+    def test_whoever_holds_open_requests_cannot_have_left(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        with db.transaction(sessions) as session:
+            make_request(session, manager_id=cast.anna.id, status=RequestStatus.ASSIGNED)
+        form = {"name": "Анна", "login": "anna", "weight_milli": "1", "left_on": "2026-10-20"}
+        answer = logged_in("galina").post(f"/admin/managers/edit/?id={cast.anna.id}", form)
+        assert "у него открытых заявок: 1" in answer.text
+        with sessions() as session:
+            assert session.get_one(Manager, cast.anna.id).left_on is None
 
 
 class TestLists:
