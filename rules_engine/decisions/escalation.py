@@ -2,7 +2,7 @@
 
 In order. Of `reassign` and `set_priority` the first wins. Messages to one person become one that names all
 reasons. With a transfer, reminders to the old holder are dropped. A rule that would reassign and finds nobody is
-passed over with all its other actions and tried again, as in assignment.
+passed over with all its other actions and tried again, as in assignment. Before a transfer its holder is warned.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +23,7 @@ from rules_engine.decisions.escalation_outcome import (
     Why,
 )
 from rules_engine.decisions.escalation_plan import MAX_TRANSFERS, EscalationPlan, Fired, FiredRules
+from rules_engine.decisions.escalation_warning import WARNING, WARNING_ACTION, WARNING_TITLE, TransferWarning
 from rules_engine.decisions.instants import MINUTE_US
 from rules_engine.decisions.modes import Mode
 from rules_engine.decisions.picking import Pick, pick
@@ -46,6 +47,8 @@ class TransferBlock(StrEnum):
 
     OVERLOAD = "overload"
     """Too large a part of the team is late at once: an alert is of more use than passing requests round."""
+    LINE_BUSY = "line_busy"
+    """The holder has the client on the line and asked for more time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class Situation:
     """What an evaluation needs beside the matching rules.
 
     `facts` are canonical, clocks included, at `now_us`. `fired` is what has fired for this ownership.
-    `roster` is asked only where a rule would reassign. `people` says who `manager` (the holder) and `head` are,
-    by login, as far as that is known.
+    `roster` and `is_overloaded` are asked only where a rule would reassign. `people` says who `manager` (the holder)
+    and `head` are, by login, as far as that is known. `warning`: what the holder is to be told ahead of, if at all.
     """
 
     now_us: int
@@ -65,8 +68,9 @@ class Situation:
     times_reassigned: int = 0
     max_transfers: int = MAX_TRANSFERS
     mode: Mode = Mode.LIVE
-    block: TransferBlock | None = None
+    is_overloaded: Callable[[], bool] = bool
     people: Mapping[str, str] = field(default_factory=dict)
+    warning: TransferWarning | None = None
 
 
 @dataclass(slots=True)
@@ -87,6 +91,12 @@ def decide_escalation(plan: EscalationPlan, matching: Sequence[str], now: Situat
     due = list(_due(ruleset, matching, now))
     passed_over: list[PassedOverRule] = []
     transfer = _decide_transfers(due, passed_over, now)
+    warning = now.warning if now.mode is Mode.LIVE and transfer is None else None
+    # To a team that is overloaded nothing will be taken from anybody: no storm of warnings either.
+    if warning is not None and (warning.at_us > now.now_us or now.is_overloaded()):
+        warning = None
+    if warning is not None:
+        due.append(_Due(WARNING, warning.occurrence, [(WARNING_ACTION, State.APPLIED, None)]))
     _settle(due, now, has_transfer=transfer is not None and now.mode is not Mode.HINTS)
     is_watch = now.mode is Mode.WATCH
     firings = tuple(_firing(ruleset, item, now.facts, withhold=is_watch) for item in due)
@@ -98,11 +108,14 @@ def decide_escalation(plan: EscalationPlan, matching: Sequence[str], now: Situat
         passed_over=tuple(passed_over),
         titles=tuple((rule, title_of(ruleset, rule)) for rule in dict.fromkeys(rules)),
         is_withheld=is_watch,
+        warned_of=None if warning is None else warning.transfer_us,
     )
 
 
 def title_of(ruleset: Ruleset, rule: str) -> Words:
-    """Return the title of a rule, `otherwise` included."""
+    """Return the title of a rule, `otherwise` and the warning before a transfer included."""
+    if rule == WARNING:
+        return WARNING_TITLE
     found = ruleset.rule(rule)
     return found.title if found else Words("Остальные", "Otherwise")
 
@@ -173,17 +186,23 @@ def _decide_transfers(due: list[_Due], passed_over: list[PassedOverRule], now: S
     """
     transfer: Transfer | None = None
     roster: Roster | None = None
+    block: TransferBlock | None = None
+    is_known = False
     for item in list(due):
         places = [n for n, (action, _, _) in enumerate(item.actions) if action.name == "reassign"]
         if not places:
             continue
         if transfer is None and now.times_reassigned < now.max_transfers:
-            roster = roster or now.roster()
+            if not is_known:
+                block, is_known = _block(now), True
             action = item.actions[places[0]][0]
-            found = pick(action, item.rule, roster) if now.block is None else None
+            found = None
+            if block is None:
+                roster = roster or now.roster()
+                found = pick(action, item.rule, roster)
             if found is None or found.chosen is None:
                 due.remove(item)
-                reason = str(now.block) if found is None else "no_candidate"
+                reason = str(block) if found is None else "no_candidate"
                 passed_over.append(PassedOverRule(item.rule, reason, found.attempts if found else ()))
                 continue
             transfer = _transfer(action, item.rule, found)
@@ -192,6 +211,14 @@ def _decide_transfers(due: list[_Due], passed_over: list[PassedOverRule], now: S
         for n in places:
             item.actions[n] = (item.actions[n][0], *why)
     return transfer
+
+
+def _block(now: Situation) -> TransferBlock | None:
+    line = now.clocks.times.line_until_us
+    if line is not None and now.now_us < line:
+        return TransferBlock.LINE_BUSY
+    # The mode moves nothing: it only says who would get it.
+    return TransferBlock.OVERLOAD if now.mode is Mode.LIVE and now.is_overloaded() else None
 
 
 def _transfer(action: Action, rule: str, found: Pick) -> Transfer:

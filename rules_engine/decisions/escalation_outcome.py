@@ -163,7 +163,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class PassedOverRule:
-    """A rule that matched and could not reassign: `no_candidate` with the pools tried, or `overload`."""
+    """A rule that matched and could not reassign: `no_candidate` with the pools tried, `overload` or `line_busy`."""
 
     rule: str
     reason: str
@@ -187,7 +187,7 @@ class EscalationOutcome:
 
     `messages` and `transfer` say what `applied` actions amount to. In mode `watch` (`is_withheld`) they say what
     would have been; in `hints` the transfer does (its action is withheld): a service carries out only actions
-    in the state `applied`.
+    in the state `applied`. `warned_of`: when (UTC microseconds) the holder was told that the request will go.
     """
 
     firings: tuple[Firing, ...] = ()
@@ -196,6 +196,7 @@ class EscalationOutcome:
     passed_over: tuple[PassedOverRule, ...] = ()
     titles: tuple[tuple[str, Words], ...] = ()
     is_withheld: bool = False
+    warned_of: int | None = None
 
     @property
     def fired(self) -> tuple[str, ...]:
@@ -220,6 +221,7 @@ class EscalationOutcome:
             "passed_over": [item.to_json() for item in self.passed_over],
             "titles": {rule: {"ru": title.ru, "en": title.en} for rule, title in self.titles},
             "is_withheld": self.is_withheld,
+            "warned_of": self.warned_of,
         }
 
     @classmethod
@@ -233,4 +235,5 @@ class EscalationOutcome:
             tuple(map(PassedOverRule.from_json, document["passed_over"])),
             tuple((rule, Words(title["ru"], title["en"])) for rule, title in document["titles"].items()),
             document["is_withheld"],
+            document.get("warned_of"),
         )

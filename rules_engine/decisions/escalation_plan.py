@@ -115,7 +115,8 @@ def next_wake(
     notice. It may be early, never late.
     """
     now_us = to_us(now)
-    found: int | None = None
+    line = clocks.times.line_until_us
+    found = line if line is not None and line > now_us else None
     ticks = False
     watches_all = bool(plan.ruleset.otherwise) and OTHERWISE not in fired
     for planned in plan.rules:
@@ -148,7 +149,8 @@ def transfer_forecast(
 ) -> Forecast | None:
     """Return when the request goes to another manager, supposing that nothing else happens; None: not by itself.
 
-    Walks the instants at which rules with `reassign` change; what other rows move is taken to stay as it is.
+    Walks the instants at which rules with `reassign` change; what other rows move is taken to stay as it is. Nothing
+    goes while the holder has the client on the line.
     """
     if times_reassigned >= max_transfers:
         return None
@@ -167,7 +169,8 @@ _FORECAST_STEPS: Final = 100
 
 def _first_match(planned: RulePlan, clocks: RequestClocks, facts: Facts, now_us: int, before: int | None) -> int | None:
     fields = [key for condition in planned.times for key in (condition.field, condition.other) if key]
-    at: int | None = now_us
+    line = clocks.times.line_until_us
+    at: int | None = now_us if line is None else max(now_us, line)
     for _ in range(_FORECAST_STEPS):
         if at is None or (before is not None and at >= before):
             return None

@@ -25,6 +25,10 @@ _PASSED_OVER: Final = {
         "Правило {rule} подошло, но передачи остановлены: опаздывает слишком большая часть отдела.",
         "The rule {rule} matched, but transfers are stopped: too large a part of the team is late.",
     ),
+    "line_busy": (
+        "Правило {rule} подошло, но у менеджера клиент на линии: передача отложена.",
+        "The rule {rule} matched, but the manager has the client on the line: the transfer was put off.",
+    ),
 }
 #: The parameter that a short account of an action names.
 _MAIN: Final = ("whom", "priority", "title", "until", "segment")

@@ -34,8 +34,10 @@ class RequestTimes:
 
     `holder` is the present holder's calendar, absences out and duty in; None while nobody has the request.
     `owner` is the calendar of the client's owner as if he were never away, `owner_absences` (merged) are apart.
-    During `pauses` (merged) the holder's clocks stand still. `first_answer_us` is the first answer after the
-    present assignment. Days are ordinals of local dates. `money`: what the client paid, None where nobody asked.
+    During `pauses` (merged) the holder's clocks stand still, and before `line_until_us` nothing is taken from him: he
+    has the client on the line. Whether he answered in time is told by `answer_due_us`, which neither moves.
+    `first_answer_us` is the first answer after the present assignment. Days are ordinals of local dates. `money`: what
+    the client paid, None where nobody asked.
     """
 
     company: WorkingCalendar
@@ -48,6 +50,7 @@ class RequestTimes:
     last_activity_us: int | None = None
     waiting_since_us: int | None = None
     pauses: tuple[Interval, ...] = ()
+    line_until_us: int | None = None
     owner: WorkingCalendar | None = None
     owner_absences: tuple[Interval, ...] = ()
     last_contact_day: int | None = None

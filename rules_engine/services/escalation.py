@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from rules_engine.decisions.escalation import Situation, decide_escalation
 from rules_engine.decisions.escalation_plan import EscalationPlan, Fired, next_wake
+from rules_engine.decisions.escalation_warning import TransferWarning, transfer_warning, wake_for
 from rules_engine.decisions.instants import to_us
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import NotFound
 from rules_engine.models import Assignment, Firing, Request, WorkKind
-from rules_engine.services import assignment, facts, rulebook, settings_store
+from rules_engine.services import assignment, facts, overload, rulebook, settings_store
 from rules_engine.services.escalation_effects import Case, carry_out
 from rules_engine.services.facts import SeenRequest
 from rules_engine.services.firings import MAX_STEPS, tell_that_rules_have_no_end, write_outcome
@@ -71,11 +72,13 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
         seen = facts.see(session, [request], now, plan.fields, picture=picture)[request.id]
         ownership = ownership_of(session, request)
         evaluation = rulebook.evaluate(session, ruleset, seen.facts, now, attempt=attempt)
-        situation = _situation(session, picture, request, seen, ownership, mode, now)
+        warning = _warning(session, plan, request, seen, ownership, now) if mode is Mode.LIVE else None
+        situation = _situation(session, picture, request, seen, ownership, mode, warning, now)
         outcome = decide_escalation(plan, evaluation.matching, situation)
         if not outcome:
             again = next_wake(plan, ownership.fired, seen.clocks, seen.facts, now)
-            return Look(min((at for at in (again, coming) if at), default=None), count)
+            wakes = (again, wake_for(warning, now), coming)
+            return Look(min((at for at in wakes if at is not None), default=None), count)
         decision_id = write_outcome(
             session,
             kind=WorkKind.REQUEST,
@@ -165,6 +168,7 @@ def _situation(
     seen: SeenRequest,
     ownership: Ownership,
     mode: Mode,
+    warning: TransferWarning | None,
     now: datetime,
 ) -> Situation:
     people: dict[str, str] = {}
@@ -183,5 +187,24 @@ def _situation(
         times_reassigned=request.times_reassigned,
         max_transfers=settings_store.number(session, settings_store.MAX_TRANSFERS),
         mode=mode,
+        is_overloaded=lambda: overload.is_overloaded(session, picture, holder.team_id if holder else None, now),
         people=people,
+        warning=warning,
+    )
+
+
+def _warning(
+    session: Session, plan: EscalationPlan, request: Request, seen: SeenRequest, ownership: Ownership, now: datetime
+) -> TransferWarning | None:
+    if request.manager_id is None:
+        return None
+    return transfer_warning(
+        plan,
+        ownership.fired,
+        seen.clocks,
+        seen.facts,
+        now,
+        minutes=settings_store.number(session, settings_store.TRANSFER_WARNING),
+        times_reassigned=request.times_reassigned,
+        max_transfers=settings_store.number(session, settings_store.MAX_TRANSFERS),
     )

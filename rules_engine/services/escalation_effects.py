@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from rules_engine.db import settings_of
 from rules_engine.decisions.effects import Effect
 from rules_engine.decisions.escalation_outcome import EscalationOutcome, Message
+from rules_engine.decisions.instants import from_us
 from rules_engine.models import Assignment, Decision, OverdueKind, Request, RequestStatus, Task, TaskKind
 from rules_engine.services import assignment, journal, outbox, overdue_actions, status
 from rules_engine.services.handing_over import write_event
@@ -225,6 +226,9 @@ def _circumstances(case: Case, lang: str, *, for_head: bool) -> list[str]:
     if request.answer_due_at is not None and request.first_answer_at is None:
         due = request.answer_due_at.astimezone(settings_of(case.session).zone)
         lines.append(f"Срок ответа: {due:%d.%m.%Y %H:%M}" if is_russian else f"Answer due: {due:%Y-%m-%d %H:%M}")
+    if case.outcome.warned_of is not None and not for_head:
+        goes = from_us(case.outcome.warned_of).astimezone(settings_of(case.session).zone)
+        lines.append(f"Передача: {goes:%d.%m.%Y %H:%M}" if is_russian else f"Goes to another: {goes:%Y-%m-%d %H:%M}")
     return lines
 
 

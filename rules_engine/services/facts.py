@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 
 from rules_engine.decisions.callback_contacts import UNREACHED
 from rules_engine.decisions.client_intervals import ClientMoney
-from rules_engine.decisions.instants import to_us
+from rules_engine.decisions.instants import from_us, to_us
 from rules_engine.decisions.request_clocks import CLOCK_FIELDS, RequestClocks, RequestTimes
 from rules_engine.language.values import Canonical, Facts, canonical_text
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Client, Contact, Request, RequestStatus
 from rules_engine.services import money_facts
 from rules_engine.services.loads import HELD, NOTHING, Load, loads
+from rules_engine.services.pauses import NO_PAUSES, Pauses, pauses_of
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference, reference
 
@@ -79,7 +80,11 @@ def see(
     now_us = to_us(now)
     clients = _clients(session, requests, now, wanted, with_people=with_people)
     holders = _holder_loads(session, picture, requests, now, wanted)
-    return {request.id: _see(request, clients, holders, picture, now_us, wanted) for request in requests}
+    paused = pauses_of(session, picture, requests)
+    return {
+        request.id: _see(request, clients, holders, picture, paused.get(request.id, NO_PAUSES), now_us, wanted)
+        for request in requests
+    }
 
 
 def candidate_facts(
@@ -107,6 +112,8 @@ def person_facts(
             seen = value(manager, load, now_us)
             if seen is not None:
                 facts[key] = seen
+    if group == "candidate" and "candidate.is_on_duty" in wanted:
+        facts["candidate.is_on_duty"] = manager.is_on_duty(from_us(now_us))
     return facts
 
 
@@ -130,11 +137,12 @@ def _see(
     clients: "_Rows",
     holders: Mapping[int, Load],
     picture: Reference,
+    pauses: Pauses,
     now_us: int,
     wanted: frozenset[str],
 ) -> SeenRequest:
     row = clients[request.client_id] if request.client_id is not None else _ClientRow()
-    clocks = RequestClocks(_times(request, row, picture))
+    clocks = RequestClocks(_times(request, row, picture, pauses))
     facts: dict[str, Canonical] = {}
     for key in wanted:
         if key in CLOCK_FIELDS:
@@ -161,7 +169,7 @@ def _see(
     return SeenRequest(facts, clocks, row.owner_id, row.cover_id)
 
 
-def _times(request: Request, client: _ClientRow, picture: Reference) -> RequestTimes:
+def _times(request: Request, client: _ClientRow, picture: Reference, pauses: Pauses) -> RequestTimes:
     holder = picture.managers.get(request.manager_id) if request.manager_id is not None else None
     owner = picture.managers.get(client.owner_id) if client.owner_id is not None else None
     company = picture.company_calendar
@@ -175,6 +183,8 @@ def _times(request: Request, client: _ClientRow, picture: Reference) -> RequestT
         first_answer_us=_us(request.first_answer_at),
         last_activity_us=_us(request.last_activity_at),
         waiting_since_us=_us(request.waiting_since),
+        pauses=pauses.intervals,
+        line_until_us=pauses.line_until_us,
         owner=owner.hours if owner else None,
         owner_absences=owner.away if owner else (),
         last_contact_day=company.local_day_us(to_us(client.last_contact_at)) if client.last_contact_at else None,
@@ -429,6 +439,7 @@ IMPLEMENTED: Final = frozenset(
         *CLOCK_FIELDS,
         *(f"{group}.{name}" for group in ("manager", "candidate") for name in _PERSON),
         "candidate.shortfall",
+        "candidate.is_on_duty",
         *(key for keys, _ in _CLIENT_PROVIDERS for key in keys),
     }
 )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from rules_engine.decisions.escalation import Situation, TransferBlock, decide_escalation
+from rules_engine.decisions.escalation import Situation, decide_escalation
 from rules_engine.decisions.escalation_outcome import EscalationOutcome, State, Why
 from rules_engine.decisions.escalation_plan import (
     EscalationPlan,
@@ -226,7 +226,7 @@ class TestTransfers:
         ]
 
     def test_an_overloaded_team_passes_nothing_round(self) -> None:
-        found = Case(plan(used(200, REASSIGN))).decide("2026-10-05T10:00", block=TransferBlock.OVERLOAD)
+        found = Case(plan(used(200, REASSIGN))).decide("2026-10-05T10:00", is_overloaded=lambda: True)
         assert not found
         assert found.passed_over[0].reason == "overload"
 

@@ -1,11 +1,13 @@
 """Stepping minute by minute and jumping from wake to wake give the same effects at the same instants.
 
 The world: random working weeks with lunch, weekends and changes of clock; random rules; answers, status changes
-and absences at whole minutes. The stepping driver evaluates at every minute, whatever `next_wake` says.
+and absences at whole minutes, a holder who has the client on the line, warnings before transfers. The stepping driver
+evaluates at every minute, whatever `next_wake` says.
 """
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from rules_engine.decisions.escalation import Situation, decide_escalation
 from rules_engine.decisions.escalation_plan import EscalationPlan, Fired, next_wake
+from rules_engine.decisions.escalation_warning import TransferWarning, transfer_warning, wake_for
 from rules_engine.decisions.instants import MINUTE_US, from_us, to_us
 from rules_engine.decisions.request_clocks import RequestClocks, RequestTimes
 from rules_engine.decisions.roster import Candidate, Roster
@@ -23,6 +26,7 @@ from tests.examples import few
 
 MINUTES = 3 * 1440
 STEPS = 10
+ON_THE_LINE = 15
 
 lengths = st.integers(0, 700)
 
@@ -143,6 +147,8 @@ class World:
     events: dict[int, list[tuple[str, str]]]
     answer_within: int
     received: int
+    warn_before: int = 10
+    line: int | None = None
     holder: int = 1
     assigned: int = 0
     transfers: int = 0
@@ -158,6 +164,7 @@ class World:
     def clocks(self) -> RequestClocks:
         calendar = self.holders[self.holder]
         due = calendar.add_us(self.assigned, self.answer_within * MINUTE_US)
+        line_until = None if self.line is None else calendar.add_us(self.line, ON_THE_LINE * MINUTE_US)
         return RequestClocks(
             RequestTimes(
                 company=self.company,
@@ -169,6 +176,8 @@ class World:
                 first_answer_us=self.answered,
                 last_activity_us=self.activity,
                 waiting_since_us=self.waiting,
+                pauses=() if self.line is None or line_until is None else ((self.line, line_until),),
+                line_until_us=line_until,
                 owner=self.holders[1],
                 owner_absences=self.owner_absences,
             )
@@ -188,6 +197,9 @@ class World:
             if what == "answer":
                 self.answered = self.answered or now
                 self.activity = now
+            elif what == "line":
+                if self.answered is None and self.line is None:
+                    self.line = now
             elif what == "status":
                 self.status, self.activity = value, now
                 self.waiting = now if value == "waiting_client" else None
@@ -202,7 +214,15 @@ class World:
                 just_lost=frozenset({self.holder}),
                 pointers=self.pointer,
             )
-            situation = Situation(now, facts, dict(self.fired), self.clocks(), lambda r=roster: r, self.transfers)
+            situation = Situation(
+                now,
+                facts,
+                dict(self.fired),
+                self.clocks(),
+                partial(_same, roster),
+                self.transfers,
+                warning=self.warning(now, facts),
+            )
             found = decide_escalation(self.plan, self.plan.matching(facts), situation)
             if not found:
                 return
@@ -215,16 +235,35 @@ class World:
                     self.priority = effect.params["priority"]
             if found.transfer:
                 self.holder, self.assigned = found.transfer.manager_id, now
-                self.answered = self.activity = self.waiting = None
+                self.answered = self.activity = self.waiting = self.line = None
                 self.status = "assigned"
                 self.transfers += 1
                 self.fired = {}
                 if found.transfer.pointer:
                     self.pointer = dict([found.transfer.pointer])
 
+    def warning(self, now: int, facts: dict[str, Any]) -> TransferWarning | None:
+        return transfer_warning(
+            self.plan,
+            self.fired,
+            self.clocks(),
+            facts,
+            from_us(now),
+            minutes=self.warn_before,
+            times_reassigned=self.transfers,
+        )
+
     def wake(self, now: int) -> int | None:
-        wake = next_wake(self.plan, self.fired, self.clocks(), self.facts(now), from_us(now))
-        return None if wake is None else to_us(wake)
+        facts = self.facts(now)
+        wakes = (
+            next_wake(self.plan, self.fired, self.clocks(), facts, from_us(now)),
+            wake_for(self.warning(now, facts), from_us(now)),
+        )
+        return min((to_us(wake) for wake in wakes if wake is not None), default=None)
+
+
+def _same(roster: Roster) -> Roster:
+    return roster
 
 
 @st.composite
@@ -242,11 +281,12 @@ def worlds(draw: st.DrawFn) -> World:
     start = to_us(datetime.fromisoformat(first).replace(tzinfo=ZoneInfo(zone))) + draw(st.integers(0, 1440)) * MINUTE_US
     happenings = st.one_of(
         st.just(("answer", "")),
+        st.just(("line", "")),
         st.tuples(st.just("status"), st.sampled_from(["in_progress", "waiting_client"])),
         st.tuples(st.just("priority"), st.sampled_from(["normal", "low"])),
     )
     events: dict[int, list[tuple[str, str]]] = {}
-    for minute, happening in draw(st.lists(st.tuples(st.integers(1, MINUTES - 1), happenings), max_size=4)):
+    for minute, happening in draw(st.lists(st.tuples(st.integers(1, MINUTES - 1), happenings), max_size=5)):
         events.setdefault(start + minute * MINUTE_US, []).append(happening)
     away = start + draw(st.integers(0, 2000)) * MINUTE_US
     absence = (away, away + draw(st.integers(1, 2000)) * MINUTE_US)
@@ -261,6 +301,7 @@ def worlds(draw: st.DrawFn) -> World:
         events=events,
         answer_within=draw(st.integers(1, 120)),
         received=start - draw(st.integers(0, 1000)) * MINUTE_US,
+        warn_before=draw(st.sampled_from([0, 1, 10, 45])),
         assigned=start,
     )
 
@@ -286,7 +327,7 @@ def jumped(world: World) -> list[Any]:
     return world.log
 
 
-@settings(max_examples=few(40), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=few(24), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds())
 def test_jumping_from_wake_to_wake_does_what_stepping_through_every_minute_does(world: World) -> None:
     again = replace(world, fired={}, log=[], pointer={})
@@ -306,3 +347,17 @@ def test_after_an_outage_each_rule_acts_at_most_once_an_ownership(world: World, 
             seen.add(key)
         ownership += stored["transfer"] is not None
     assert ownership <= 2
+
+
+@settings(max_examples=few(40), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(worlds())
+def test_nothing_is_taken_from_a_holder_who_has_the_client_on_the_line(world: World) -> None:
+    now: int | None = world.start
+    while now is not None and now < world.start + MINUTES * MINUTE_US:
+        world.happen(now)
+        before, busy_until = world.holder, world.clocks().times.line_until_us
+        world.evaluate(now)
+        if busy_until is not None and now < busy_until:
+            assert world.holder == before
+        wake = world.wake(now)
+        now = min((at for at in (wake, *(at for at in world.events if at > now)) if at is not None), default=None)

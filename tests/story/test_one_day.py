@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
+from rules_engine.decisions.escalation_warning import WARNING
 from rules_engine.models import (
     BEGINNING_OF_TIME,
     Assignment,
@@ -76,12 +77,12 @@ def live_through(
 
 
 def story_of(sessions: sessionmaker[Session], number: str, zone: ZoneInfo) -> list[tuple[str, str]]:
-    """Return which rules of escalation fired for a request, with the clock on the wall."""
+    """Return which rules of escalation fired for a request, with the clock on the wall; without warnings."""
     with sessions() as session:
         fired = session.execute(
             select(Firing.at, Firing.rule)
             .join(Request, Request.id == Firing.item_id)
-            .where(Firing.item_kind == "request", Request.external_id == number)
+            .where(Firing.item_kind == "request", Request.external_id == number, Firing.rule != WARNING)
             .order_by(Firing.id)
         )
         return [(row.at.astimezone(zone).strftime("%a %H:%M"), row.rule) for row in fired]
@@ -143,7 +144,7 @@ def test_an_ordinary_monday(sessions: sessionmaker[Session], cast: Cast) -> None
         assert dict(counts.all()) == {cast.anna.id: 2, cast.boris.id: 1, cast.vera.id: 1}
         late = select(Assignment.is_late).join(Request).where(Request.external_id == "lunch").order_by(Assignment.id)
         assert session.scalars(late).all() == [True, False]
-        to_head = select(OutboxMessage).where(OutboxMessage.user_id == cast.galina.id, OutboxMessage.channel == "page")
+        to_head = select(OutboxMessage).where(OutboxMessage.user_id == cast.galina.id, OutboxMessage.channel == "email")
         digest = session.scalars(to_head).one()
         assert digest.not_before == at("2026-10-05 14:45")
         assert "Менеджер: Борис" in digest.body
@@ -153,7 +154,7 @@ def test_an_ordinary_monday(sessions: sessionmaker[Session], cast: Cast) -> None
         request = session.scalars(select(Request).where(Request.external_id == "lunch")).one()
         told = explain.explain_request(session, request.id, "ru")
         assert told["request"]["manager"] == "anna"
-        assert [one["decision"] for one in told["decisions"]].count("escalation") == 4
+        assert [one["decision"] for one in told["decisions"]].count("escalation") == 5
 
 
 def test_a_request_of_friday_evening_waits_for_monday_and_nobody_is_disturbed_in_between(
