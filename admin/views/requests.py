@@ -23,7 +23,7 @@ from admin.views.my_tasks import read_instant
 from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import PravilaError
 from rules_engine.models import Client, Request, RequestStatus, Role
-from rules_engine.services import assignment, contacts, corrections, explain, settings_store
+from rules_engine.services import assignment, contacts, corrections, explain, repeats, settings_store, suggested_clients
 from rules_engine.services.incoming import ContactIn, Key
 from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.refusal_reasons import refusal_reasons
@@ -177,6 +177,23 @@ def correct(request_id: int) -> ResponseReturnValue:
     return _done(request_id, _("It no longer counts as received: %(names)s.", names=names))
 
 
+@blueprint.post("/<int:request_id>/client")
+def suggested_client(request_id: int) -> ResponseReturnValue:
+    """Accept or decline the client that is suggested because the sender writes from the same firm."""
+    row = _changeable(request_id)
+    what = request.form.get("what", "")
+    if what not in ("accept", "decline"):
+        abort(400)
+    try:
+        if what == "decline":
+            suggested_clients.decline(db_session(), row, actor=actor(), now=request_now())
+            return _done(request_id, _("Noted: it is another client."))
+        client = suggested_clients.accept(db_session(), row, actor=actor(), now=request_now())
+    except PravilaError as problem:
+        return _refuse(request_id, "client", problem)
+    return _done(request_id, _("The client of the request: %(name)s.", name=client.name))
+
+
 def prepared(explanation: dict[str, Any]) -> dict[str, Any]:
     """Return the explanation with figures and instants as the page writes them, candidates by place."""
     for decision in explanation["decisions"]:
@@ -226,6 +243,11 @@ def _find(request_id: int) -> Request | None:
     return found
 
 
+def _seen_one(request_id: int | None) -> Request | None:
+    """Return another request if there is one and the viewer may open it."""
+    return _find(request_id) if request_id is not None else None
+
+
 def _changeable(request_id: int) -> Request:
     row = _request(request_id)
     if not _may_change(row):
@@ -270,6 +292,10 @@ def _page(row: Request, form_of: str = "", problems: dict[str, str] | None = Non
         outcomes=OUTCOMES,
         proposed=_proposed(row),
         to_confirm=corrections.to_confirm(session, row) if may("requests.correct", viewer().role) else (),
+        repeats_first=_seen_one(row.duplicate_of_id),
+        repeated_by=[one for one in repeats.repeats_of(session, row) if _find(one.id) is not None],
+        suggested=session.get(Client, row.suggested_client_id) if row.suggested_client_id else None,
+        sees_all=scope() is Scope.ALL,
         is_set_aside=row.id in request_list.quarantined(session, [row.id]),
         form_of=form_of,
         problems=problems or {},

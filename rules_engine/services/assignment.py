@@ -30,6 +30,7 @@ from rules_engine.services import (
     journal,
     ledger_rows,
     outbox,
+    repeats,
     rulebook,
     settings_store,
     unassigned_alerts,
@@ -103,6 +104,7 @@ class Proposal:
 def decide_and_assign(session: Session, request: Request, now: datetime, *, attempt: int = 1) -> AssignmentResult:
     """Decide who gets a new request and write it, all or nothing; the caller has locked work item and request.
 
+    What repeats an open request goes to whoever has that one, if he is here, without the rules being asked.
     `live`: assignment, ledger, task, decision, firings, event, message. `hints` and `watch`: the decision alone, once
     as long as it stays the same. `off`: nothing. Nobody can take it: the head is told once, and it is tried again.
     The mode is that of the team of whoever was chosen. From the second `attempt` on native decides alone.
@@ -114,6 +116,13 @@ def decide_and_assign(session: Session, request: Request, now: datetime, *, atte
     picture = reference(session)
     if is_off_everywhere(picture, ASSIGNMENT, now):
         return AssignmentResult()
+    first = repeats.first_of(session, request)
+    if first is not None:
+        if repeats.comes_too_early(first, request, now):
+            return AssignmentResult(wake_at=now + timedelta(minutes=1))
+        holder = repeats.holder_of(picture, first, now)
+        if holder is not None:
+            return AssignmentResult(holder, None, repeats.hand_to_same(session, picture, request, first, holder, now))
     coming = picture.next_version_at(ASSIGNMENT, now)
     try:
         ruleset = rulebook.published(session, ASSIGNMENT, now)

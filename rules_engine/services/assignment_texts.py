@@ -35,6 +35,13 @@ def reason_of_rule(outcome: AssignmentOutcome) -> Text:
     return {lang: _reason(title, outcome.is_otherwise, chosen, lang) for lang in LANGUAGES}
 
 
+def reason_of_repeat(first: Request) -> Text:
+    return {
+        "ru": f"Повторяет открытую заявку {first.external_id}, которую ведёте вы. В норму не засчитана.",
+        "en": f"Repeats the open request {first.external_id}, which is yours. Not counted again.",
+    }
+
+
 def reason_of_transfer(from_name: str) -> Text:
     return {
         "ru": f"Передана без ответа. Прежний менеджер: {from_name}.",

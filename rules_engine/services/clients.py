@@ -120,6 +120,7 @@ def put_client(session: Session, data: ClientIn, *, now: datetime, actor: str) -
     if _add_points(session, client.id, data):
         session.expire(client, ["points"])
     session.flush()
+    _share_owner(session, client, before["owner_id"] if before else None)
     if before is None:
         wake_client(session, client.id, now, now=now)
         return client, Outcome.CREATED
@@ -244,6 +245,21 @@ def _fill(session: Session, client: Client, data: ClientIn) -> None:
             client.persons[0].name = data.contact_person
         else:
             client.persons.append(ContactPerson(name=data.contact_person))
+
+
+def _share_owner(session: Session, client: Client, old_owner_id: int | None) -> None:
+    """Give the firms of a group one owner: who has none gets that of the others, who changes takes them along."""
+    if client.group_id is None:
+        return
+    others = session.scalars(
+        select(Client).where(Client.group_id == client.group_id, Client.id != client.id).order_by(Client.id)
+    ).all()
+    if client.owner_id is None:
+        client.owner_id = next((other.owner_id for other in others if other.owner_id is not None), None)
+    for other in others:
+        if other.owner_id is None or (old_owner_id is not None and other.owner_id == old_owner_id):
+            other.owner_id = client.owner_id
+    session.flush()
 
 
 def _group_id(session: Session, code: str) -> int:

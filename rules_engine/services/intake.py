@@ -13,8 +13,8 @@ from sqlalchemy import Table, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, InputError
-from rules_engine.models import OPEN_STATUSES, Request, RequestEvent, RequestStatus, WorkKind
-from rules_engine.services import assignment, clients, request_tasks, work
+from rules_engine.models import Request, RequestEvent, RequestStatus, WorkKind
+from rules_engine.services import assignment, clients, repeats, request_tasks, work
 from rules_engine.services.clients import Matched
 from rules_engine.services.incoming import RequestChanges, RequestIn
 from rules_engine.services.inserting import insert_if_new
@@ -51,12 +51,6 @@ _AMOUNTS: Final = select(func.sum(Request.amount_minor), func.count(Request.amou
     Request.received_at >= bindparam("first"),
     Request.received_at < bindparam("until"),
 )
-_TWIN: Final = select(func.min(Request.id)).where(
-    Request.client_id == bindparam("client"),
-    Request.service == bindparam("service"),
-    Request.status.in_(OPEN_STATUSES),
-    Request.is_history.is_(False),
-)
 _EVENT: Final = insert(cast(Table, RequestEvent.__table__))
 _CHANGEABLE: Final = ("service", "channel", "region", "city", "language", "priority", "text", "tags")
 
@@ -86,9 +80,10 @@ def receive(session: Session, data: RequestIn, *, now: datetime, actor: str, his
     matched = Matched()
     if data.client is not None:
         matched = clients.of_request(session, data.client, source=data.source, external_id=data.external_id, now=now)
-    duplicate_of = None if is_history else _open_twin(session, matched.client_id, data.service)
+    duplicate_of = None if is_history else repeats.open_twin(session, matched.client_id, data.service)
     values = _values(session, data, matched, digest)
-    values |= {"is_duplicate": duplicate_of is not None}
+    values |= {"is_duplicate": duplicate_of is not None, "duplicate_of_id": duplicate_of}
+    values |= {"suggested_client_id": matched.suggested[0] if matched.suggested else None}
     if is_history:
         values |= closed_book(data, manager)
     request_id = insert_if_new(session, Request, values, ("source", "external_id"))
@@ -136,6 +131,8 @@ def change(session: Session, request: Request, changes: RequestChanges, *, now: 
         _change_client(session, request, changes, before, after, now)
     if not after:
         return False
+    if "client_id" in after or "service" in after:
+        repeats.link(session, request, now)
     if "amount_minor" in after and request.status is RequestStatus.NEW and request.amount_minor is not None:
         request.expected_value_minor = request.amount_minor
     session.add(
@@ -244,13 +241,6 @@ def _mean_amount(session: Session, data: RequestIn) -> int | None:
     return (2 * int(total) + number) // (2 * number) if total is not None else None
 
 
-def _open_twin(session: Session, client_id: int | None, service: str | None) -> int | None:
-    """Return the id of an open request of the same client for the same service: this one repeats it."""
-    if client_id is None or service is None:
-        return None
-    return session.scalar(_TWIN, {"client": client_id, "service": service})
-
-
 def _write_received(
     session: Session, request: Request, data: RequestIn, matched: Matched, duplicate_of: int | None, actor: str
 ) -> None:
@@ -316,9 +306,11 @@ def _change_client(
 ) -> None:
     found = None
     if changes.client is not None:
-        found = clients.of_request(
+        matched = clients.of_request(
             session, changes.client, source=request.source, external_id=request.external_id, now=now
-        ).client_id
+        )
+        found = matched.client_id
+        request.suggested_client_id = matched.suggested[0] if matched.suggested else None
     if found != request.client_id:
         before["client_id"], after["client_id"] = request.client_id, found
         request.client_id = found

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from rules_engine.db import is_sqlite, settings_of
 from rules_engine.errors import Conflict, InputError, PravilaError
 from rules_engine.models import MoneyClass, Payment, PaymentCredit, PaymentKind, WorkKind
-from rules_engine.services import payments_classes, payments_matching, payments_refunds, waiting, work
+from rules_engine.services import marks, payments_classes, payments_matching, payments_refunds, waiting, work
 from rules_engine.services.incoming_money import PaymentIn
 from rules_engine.services.inserting import insert_if_new
 from rules_engine.services.outcome import Outcome
@@ -176,6 +176,9 @@ class _Batch:
         work.ask_many(self.session, WorkKind.CLIENT, wishes)
         if wishes:
             waiting.clients_changed(self.session, wishes, max(wishes.values()))
+        if not self.is_history:
+            paid = {draft.client.id: draft.data.paid_at for draft in drafts if not draft.data.is_refund}
+            marks.tell_of_spam_that_pays(self.session, paid, self.now)
 
     def _store(self, received: Mapping[int, Draft], classes: Classes) -> None:
         if not received:

@@ -32,12 +32,11 @@ from rules_engine.services.ledger_rows import Cause
 from rules_engine.services.modes import mode_in
 from rules_engine.services.reading import lock_request
 from rules_engine.services.reference import ManagerRef, Reference, reference
-from rules_engine.services.weighing import ASSIGNMENT, record, weigh, whole_roster
+from rules_engine.services.weighing import ASSIGNMENT, NO_ENGINE, record, weigh, whole_roster
 
 BY_HAND: Final = "~hand"
 """Stands for a rule where a person decided; no id of a rule begins so."""
 _BY_HAND_WORDS: Final = Words("Вручную", "By hand")
-_NO_ENGINE: Final = "none"
 
 
 class HasId(Protocol):
@@ -78,7 +77,7 @@ def assign_by_hand(
         subject_id=request.id,
         at=now,
         version_id=None,
-        engine=_NO_ENGINE,
+        engine=NO_ENGINE,
         mode=Mode.LIVE.value,
         actor=actor,
         fired=[],

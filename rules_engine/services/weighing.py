@@ -30,6 +30,8 @@ from rules_engine.services.reference import Reference, reference
 from rules_engine.services.rulebook import PublishedRuleset
 
 ASSIGNMENT: Final = str(DecisionName.ASSIGNMENT)
+NO_ENGINE: Final = "none"
+"""Of decisions for which no rules were asked."""
 _EVERYTHING: Final = RosterNeeds(
     fields=frozenset(key for key in FIELDS if key.startswith("candidate.")),
     work=True,
