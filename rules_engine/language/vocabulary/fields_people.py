@@ -144,7 +144,6 @@ FIELDS: tuple[Field, ...] = (
         chip=("дежурство", "duty"),
         empty=_NO_CANDIDATE,
         moved=TIME,
-        implemented=False,
     ),
     _candidate(
         "shortfall",
