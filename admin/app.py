@@ -18,6 +18,7 @@ from admin.base import Shell, close_session
 from admin.views import (
     bonus,
     calendar_year,
+    client_line,
     clients,
     home,
     jobs,
@@ -63,6 +64,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     home.init_app(app)
     my_tasks.init_app(app)
     requests.init_app(app)
+    client_line.init_app(app)
     clients.init_app(app)
     bonus.init_app(app)
     overdue_actions.init_app(app)

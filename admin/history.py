@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from admin.labels import CONTACT_KINDS, DECISIONS, OUTCOMES, STATUSES, label
 from admin.language import language, moment, money, words
+from rules_engine.decisions.escalation_warning import WARNING
 from rules_engine.models import Contact, Decision, Proof, Request, RequestEvent
 from rules_engine.services.reference import Reference, reference
 from rules_engine.services.refusal_reasons import refusal_reasons
@@ -55,6 +56,8 @@ class Known:
 
     def rule(self, rule_id: Any) -> str:
         """Return the title of a rule in quotes, as people speak of it; nothing where no rule decided."""
+        if rule_id == WARNING:
+            return _("the manager is warned: it will go to another")
         if not rule_id or str(rule_id).startswith("~"):
             return ""
         if rule_id == "otherwise":
@@ -200,6 +203,12 @@ def _escalated(data: Mapping[str, Any], known: Known) -> Said:
     return _("The rules of answer times acted"), "; ".join(known.rule(rule) for rule in data.get("rules") or [])
 
 
+def _line_busy(data: Mapping[str, Any], _known: Known) -> Said:
+    until = data.get("until")
+    stays = _("it stays until %(when)s", when=moment(datetime.fromisoformat(until))) if until else ""
+    return _("Client on the line"), stays
+
+
 def _postponed(data: Mapping[str, Any], _known: Known) -> Said:
     return _("Next step postponed"), str(data.get("reason", ""))
 
@@ -219,6 +228,7 @@ _SAID: dict[str, Callable[[Mapping[str, Any], Known], Said]] = {
     "unassigned": _unassigned,
     "escalated": _escalated,
     "postponed": _postponed,
+    "line_busy": _line_busy,
     "corrected": _corrected,
 }
 _TURNS = frozenset({"received", "assigned", "taken", "status"})

@@ -51,7 +51,7 @@ class TaskLine:
 
     `due_at`: until the first answer that of the answer, then the task's own; None: no date. `amount_minor` is None
     too where it must not be seen yet: `is_amount_hidden` says so. `expected_minor`, of a call: what its client
-    usually pays.
+    usually pays. `line_busy_at`: when its holder asked for more time, because he had the client on the line.
     """
 
     id: int
@@ -65,6 +65,7 @@ class TaskLine:
     times_postponed: int
     request_id: int | None
     is_answered: bool
+    line_busy_at: datetime | None
     status: RequestStatus | None
     received_at: datetime | None
     service: str | None
@@ -115,6 +116,7 @@ def open_tasks(session: Session, manager_id: int, now: datetime) -> list[TaskLin
                 times_postponed=task.times_postponed,
                 request_id=task.request_id,
                 is_answered=is_answered,
+                line_busy_at=request.line_busy_at if request else None,
                 status=request.status if request else None,
                 received_at=request.received_at if request else None,
                 service=request.service if request else None,

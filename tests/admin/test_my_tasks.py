@@ -547,3 +547,30 @@ class TestCallsAreMade:
         with sessions() as session:
             assert [one.outcome for one in session.scalars(select(Contact))] == ["order"]
             assert session.scalars(select(Task).where(Task.kind == TaskKind.CALLBACK)).one().state is TaskState.DONE
+
+
+def test_with_the_client_on_the_line_the_holder_puts_the_transfer_off_once(
+    sessions: Sessions, cast: Cast, logged_in: LogIn, business_clock: StandingClock
+) -> None:
+    late = rule(
+        "transfer",
+        {"all": [condition("request.is_answered", "is", False), condition("request.answer_used_pct", "ge", "200")]},
+        {"action": "reassign", "to": {"pool": "team_of_holder"}},
+    )
+    with db.transaction(sessions) as session:
+        make_version(session, "escalation", escalation_rules(late))
+    request_id = give(sessions, cast.anna)[0]
+    business_clock.forward(minutes=50)
+    anna = logged_in("anna")
+    assert "Клиент на линии, ещё 15 мин" in anna.get("/my/").text
+
+    shown = anna.post(f"/requests/{request_id}/line", {"back": "my"}, follow_redirects=True).text
+
+    assert "Заявка остаётся у вас до" in shown
+    assert "Клиент на линии, ещё" not in shown
+    assert "Через 25 мин заявка перейдёт к другому менеджеру." in shown
+    page = logged_in("galina").get(f"/requests/{request_id}").text
+    assert "Клиент на линии с" in page
+    assert anna.post(f"/requests/{request_id}/line", follow_redirects=True).text.count("так можно один раз") == 1
+    # A colleague does not find it; a head does not have it on the line.
+    assert logged_in("boris").post(f"/requests/{request_id}/line").status_code == 404
