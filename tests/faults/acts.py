@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from flask import Flask
 from flask import session as web_session
+from flask.testing import FlaskClient
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, configure_mappers, sessionmaker
@@ -93,15 +95,7 @@ class Here:
     def press(self, login: str, path: str, **form: Any) -> TestResponse:
         """Post a form as somebody who has logged in."""
         with self._app() as app:
-            client = app.test_client()
-            with self.sessions() as session:
-                user = session.scalars(select(User).where(User.login == login)).one()
-            with app.test_request_context(environ_base=client.environ_base):
-                start_session(user)
-                token = generate_csrf()
-                begun = dict(web_session)
-            with client.session_transaction() as kept:
-                kept.update(begun)
+            client, token = seat(app, self.sessions, login)
             return client.post(path, data={"csrf_token": token, **form})
 
     def command(self, *words: str) -> None:
@@ -110,6 +104,20 @@ class Here:
 
     def _app(self) -> Any:
         return app_of(self.settings, self.settings.database_url, lambda: self.now)
+
+
+def seat(app: Flask, sessions: sessionmaker[Session], login: str) -> tuple[FlaskClient, str]:
+    """Return a browser of somebody who has logged in, and the token of his forms."""
+    client = app.test_client()
+    with sessions() as session:
+        user = session.scalars(select(User).where(User.login == login)).one()
+    with app.test_request_context(environ_base=client.environ_base):
+        start_session(user)
+        token = generate_csrf()
+        begun = dict(web_session)
+    with client.session_transaction() as kept:
+        kept.update(begun)
+    return client, token
 
 
 Do = Callable[[Here], object]
@@ -146,9 +154,7 @@ def found(session: Session, name: str) -> dict[str, Any]:
     for user in session.scalars(select(User)):
         # Else whoever logs in is led to the page where he chooses one.
         user.password_hash = "x"
-    session.add(
-        ApiToken(name="crm", digest=tokens._digest(SECRET), scopes=list(SCOPES), created_at=datetime.now(UTC))
-    )
+    session.add(ApiToken(name="crm", digest=tokens._digest(SECRET), scopes=list(SCOPES), created_at=datetime.now(UTC)))
     session.flush()
     return ACTS[name].prepare(session, cast) or {}
 

@@ -6,12 +6,14 @@ from rules_engine import db
 from tests.factories import (
     ROUND_THE_CLOCK,
     assignment_rules,
+    condition,
     escalation_rules,
     make_calendar,
     make_manager,
     make_mode,
     make_team,
     make_version,
+    rule,
 )
 
 
@@ -22,7 +24,10 @@ def found(sessions: sessionmaker[Session], managers: int = 6) -> None:
         team = make_team(session, "sales")
         for number in range(managers):
             make_manager(session, f"manager{number + 1}", team=team)
-        make_version(session, "assignment", assignment_rules())
+        assign = {"action": "assign", "to": {"pool": "everyone"}, "strategy": "fair_share", "answer_within": 30}
+        # Like all the others in what it does, but it looks at a list: see poison.py.
+        tagged = rule("tagged", condition("request.tags", "has_any", ["vip"]), assign)
+        make_version(session, "assignment", assignment_rules(tagged))
         make_version(session, "escalation", escalation_rules())
         for decision in ("assignment", "escalation"):
             make_mode(session, decision, "live")

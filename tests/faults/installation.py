@@ -28,9 +28,7 @@ class Installation:
     With `warm` its parts are forks of a process that has imported everything; else each starts an interpreter.
     """
 
-    def __init__(
-        self, home: Path, database_url: str, *, warm: Nursery | None = None, **environment: str
-    ) -> None:
+    def __init__(self, home: Path, database_url: str, *, warm: Nursery | None = None, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

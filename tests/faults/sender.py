@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
+from tests.faults.poison import Poison
 from tests.faults.verdict import SOURCE
 
 TWICE_SHARE = 0.05
@@ -17,13 +18,15 @@ PATIENCE_SECONDS = 60
 
 @dataclass
 class Sender:
-    """Posts requests to the API, some of them twice, at an even pace."""
+    """Posts requests to the API, some of them twice, at an even pace; every so many one is poison."""
 
     port: int
     token: str
     number: int
     per_second: float
     random: Random
+    poison: Poison | None = None
+    poison_share: float = 0.0
     accepted: set[str] = field(default_factory=set)
     """External ids for which an answer said 201 or 200."""
     sent_twice: int = 0
@@ -48,7 +51,10 @@ class Sender:
                 "service": "hosting",
                 "amount": f"{self.random.randrange(1, 100_000)}.00",
             }
-            if self.random.random() < TWICE_SHARE:
+            if self.poison is not None and (number + 1) % round(1 / self.poison_share) == 0:
+                self.poison.store(external_id)
+                self.accepted.add(external_id)
+            elif self.random.random() < TWICE_SHARE:
                 self.sent_twice += 1
                 both = [threading.Thread(target=self._deliver, args=(external_id, body)) for _ in range(2)]
                 for thread in both:
