@@ -70,7 +70,6 @@ TABLE: dict[str, Row] = {
     "requests.contact": HEADS_OR_OWN,
     "requests.status": HEADS_OR_OWN,
     "line.ask": HEADS_OR_OWN,
-    "line.ask": HEADS_OR_OWN,
     "requests.reassign": HEADS,
     "requests.correct": HEADS,
     "requests.suggested_client": HEADS_OR_OWN,

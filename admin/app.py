@@ -20,6 +20,7 @@ from admin.views import (
     calendar_year,
     client_line,
     clients,
+    control,
     home,
     jobs,
     journal,
@@ -67,6 +68,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     client_line.init_app(app)
     clients.init_app(app)
     bonus.init_app(app)
+    control.init_app(app)
     overdue_actions.init_app(app)
     payments.init_app(app)
     plans.init_app(app)

@@ -23,7 +23,7 @@ from rules_engine.errors import NotFound, PravilaError
 from rules_engine.language.kinds import Decision
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import BonusPeriod, BonusStatement, PeriodState
-from rules_engine.services import bonus_periods, bonus_show, modes, settings_store
+from rules_engine.services import bonus_periods, bonus_show, control_period, control_places, modes, settings_store
 from rules_engine.services.bonus_reckoning import Rules, counting_of, exact_measures, rules_of_version
 from rules_engine.services.bonus_texts import month_words
 from rules_engine.services.bonus_today import missing_words, next_words, so_far
@@ -73,6 +73,7 @@ def mine() -> ResponseReturnValue:
         things=[(next_words(thing), missing_words(thing), thing.worth) for thing in found.next],
         picture=bonus_sheet.picture(found),
         past=_past(own),
+        places=control_places.places(session, own, control_period.month(session, found.month.text), now),
         for_information=_for_information(now),
         login=viewer().login,
         until=now,

@@ -106,6 +106,10 @@ class Size:
     high_minor: int
 
     @property
+    def share(self) -> Fraction:
+        return Fraction(self.processed, self.requests)
+
+    @property
     def of_hundred(self) -> int:
         """Return how many of 100 such requests were processed, rounded to the nearest."""
         return (200 * self.processed + self.requests) // (2 * self.requests)
