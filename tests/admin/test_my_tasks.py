@@ -568,7 +568,7 @@ def test_with_the_client_on_the_line_the_holder_puts_the_transfer_off_once(
 
     assert "Заявка остаётся у вас до" in shown
     assert "Клиент на линии, ещё" not in shown
-    assert "Через 25 мин заявка перейдёт к другому менеджеру." in shown
+    assert re.search(r"Через 25\s+мин заявка перейдёт к другому менеджеру", shown)
     page = logged_in("galina").get(f"/requests/{request_id}").text
     assert "Клиент на линии с" in page
     assert anna.post(f"/requests/{request_id}/line", follow_redirects=True).text.count("так можно один раз") == 1
