@@ -25,6 +25,7 @@ from admin.views import (
     jobs,
     journal,
     login,
+    me,
     messages,
     my_tasks,
     outbox,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     payments.init_app(app)
     plans.init_app(app)
     messages.init_app(app)
+    me.init_app(app)
     jobs.init_app(app)
     settings_page.init_app(app)
     rule_editor.init_app(app)

@@ -34,7 +34,7 @@ PAGE_SIZE = 50
 LAST_PAGE = 100_000
 EXPORT_ROWS = 50_000
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-SECRET_COLUMNS = frozenset({"password_hash", "digest"})
+SECRET_COLUMNS = frozenset({"password_hash", "digest", "notify_urls"})
 
 
 class Database(SQLAlchemy):

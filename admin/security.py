@@ -25,6 +25,8 @@ SEEN_STEP = timedelta(minutes=5)
 csrf = CSRFProtect()
 login_manager = LoginManager()
 
+UNASKED = frozenset({"messages.bell"})
+"""What an open page asks for by itself: that nobody sits before it any more must end the session all the same."""
 # Open while a history is filled and before a one-time password is changed: one must be able to come and go.
 ALWAYS_OPEN = frozenset({"static", "htmx.static", "login.login", "login.logout", "login.locale", "login.password"})
 
@@ -118,7 +120,7 @@ def _load_viewer(user_id: str) -> Viewer | None:
     user = db_session().scalars(query).first()
     if user is None or not user.is_active or user.session_epoch != session.get("epoch"):
         return None
-    if _since("seen_at", now) > SEEN_STEP:
+    if _since("seen_at", now) > SEEN_STEP and request.endpoint not in UNASKED:
         session["seen_at"] = now.timestamp()
     return Viewer(user)
 
@@ -160,6 +162,8 @@ def _to_login() -> ResponseReturnValue:
     # After a form there is nothing to come back to; htmx needs a header, for it would paste the page into a corner.
     back = request.full_path.rstrip("?") if request.method in SAFE_METHODS else None
     if request.headers.get("HX-Request"):
+        if request.endpoint in UNASKED:
+            return Response(status=401)  # whoever types into the open page keeps what he typed
         return Response(status=401, headers={"HX-Redirect": url_for("login.login")})
     return redirect(url_for("login.login", next=back if back != "/" else None))
 

@@ -39,6 +39,18 @@ document.addEventListener("click", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) window.print();
 });
+// The bell: its list is fetched when it opens, its number every half minute and when one comes back to the page.
+const bell = document.getElementById("bell");
+const lookAtBell = () => {
+  if (!document.hidden) window.htmx.trigger("#bell-count", "look");
+};
+if (bell !== null) {
+  bell.addEventListener("toggle", () => {
+    if (bell.open) window.htmx.trigger("#bell-list", "opened");
+  });
+  window.setInterval(lookAtBell, 30000);
+  document.addEventListener("visibilitychange", lookAtBell);
+}
 // A page that shows what is due now fetches itself again, unless somebody is at work in it.
 const isBusy = () =>
   document.hidden ||

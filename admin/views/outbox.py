@@ -19,9 +19,13 @@ STATES = {
     OutboxState.PENDING: lazy_gettext("to be sent"),
     OutboxState.SENT: lazy_gettext("sent"),
     OutboxState.DEAD: lazy_gettext("given up"),
-    OutboxState.KEPT: lazy_gettext("kept here: mail is not set up"),
+    OutboxState.KEPT: lazy_gettext("kept here: there was no way to send it"),
 }
-CHANNELS = {outbox.PAGE: lazy_gettext("page"), outbox.EMAIL: lazy_gettext("mail")}
+CHANNELS = {
+    outbox.PAGE: lazy_gettext("page"),
+    outbox.EMAIL: lazy_gettext("mail"),
+    outbox.URL: lazy_gettext("other address"),
+}
 AGAIN = frozenset({OutboxState.DEAD, OutboxState.KEPT})
 
 
@@ -72,7 +76,7 @@ class OutboxView(ReferenceView):
         return model.subject
 
     def may_send_again(self, message: OutboxMessage) -> bool:
-        return message.state in AGAIN and message.channel == outbox.EMAIL and self._allowed("send_again")
+        return message.state in AGAIN and message.channel != outbox.PAGE and self._allowed("send_again")
 
     @expose("/send-again/", methods=("POST",))
     def send_again(self) -> ResponseReturnValue:
