@@ -69,8 +69,10 @@ def tell(
     )
     if told or number == 1:
         return
+    # Kept are those that never go out: there is nothing to send them by, or it is a replay.
     unseen = or_(
-        _MESSAGES.c.state == OutboxState.PENDING, (_MESSAGES.c.channel == PAGE) & _MESSAGES.c.read_at.is_(None)
+        _MESSAGES.c.state.in_((OutboxState.PENDING, OutboxState.KEPT)),
+        (_MESSAGES.c.channel == PAGE) & _MESSAGES.c.read_at.is_(None),
     )
     for head in heads:
         session.execute(
