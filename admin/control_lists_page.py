@@ -15,7 +15,7 @@ from rules_engine.services.control_shares import LedgerPage
 from rules_engine.services.ledger import CAUSE_WORDS
 
 TITLES: Final[Mapping[str, LazyString]] = {
-    "received": lazy_gettext("Requests received"),
+    "received": lazy_gettext("All requests received"),
     "owed": lazy_gettext("All to be processed"),
     "processed": lazy_gettext("Processed requests"),
     "unprocessed": lazy_gettext("Requests not processed"),
@@ -113,7 +113,7 @@ def ledger_rows(page: LedgerPage, language: str) -> list[list[Cell]]:
             _("Request"),
             _("Manager"),
             _("Counts"),
-            _("Value"),
+            _("Worth"),
             _("Cause"),
             _("Rule"),
             _("Decision"),

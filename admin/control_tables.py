@@ -72,7 +72,7 @@ def _of(whole: str) -> Callable[[Counts], int]:
 
 COLUMNS: Final[tuple[Column, ...]] = (
     Column(
-        "received", lazy_gettext("Received"), lambda counts: counts.received, "received",
+        "received", lazy_gettext("Requests received"), lambda counts: counts.received, "received",
         hint=lazy_gettext("Requests given, less confirmed spam and duplicates"),
     ),
     Column(
@@ -239,8 +239,8 @@ def share_rows(lines: Sequence[Share], causes: Sequence[str], language: str) -> 
     """Return rows of a sheet: received against what was due, in count and in value, and why it differs."""
     rows: list[list[Cell]] = [
         [
-            _("Manager"), _("Team"), _("Received"), _("Due"), _("Deviation"), _("Value received"), _("Value due"),
-            _("Deviation of the value"), *(CAUSE_WORDS[cause][language] for cause in causes),
+            _("Manager"), _("Team"), _("Requests received"), _("Entitlement"), _("Deviation"), _("Value received"),
+            _("Value due"), _("Deviation of the value"), *(CAUSE_WORDS[cause][language] for cause in causes),
         ]
     ]  # fmt: skip
     for line in lines:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 
 from flask import Blueprint, Flask, abort, render_template, request, url_for
@@ -378,6 +379,12 @@ def whole_money(minor: int) -> str:
     return money(round(minor, -2))
 
 
+def signed_money(minor: Fraction) -> str:
+    """Return a difference of money in whole roubles, with its sign."""
+    roubles = round(abs(minor) / 100)
+    return ("+" if minor > 0 else "−") * bool(roubles) + money(roubles * 100)
+
+
 def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
-    app.jinja_env.filters["whole_money"] = whole_money
+    app.jinja_env.filters.update(whole_money=whole_money, signed_money=signed_money)

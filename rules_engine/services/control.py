@@ -111,8 +111,8 @@ class Size:
 
     @property
     def of_hundred(self) -> int:
-        """Return how many of 100 such requests were processed, rounded to the nearest."""
-        return (200 * self.processed + self.requests) // (2 * self.requests)
+        """Return how many of 100 such requests were processed, rounded down."""
+        return 100 * self.processed // self.requests
 
 
 def month_figures(session: Session, month: str, now: datetime, *, team: str | None = None) -> Figures:
