@@ -19,9 +19,12 @@ DRIVERS = ("rules_engine.db", "admin.base", "rules_engine.cli.output")
 """They commit for somebody else."""
 
 
-def watch(record: Path | None = None, die_at: str = "") -> None:
-    """Write each point that this process passes into `record`, and die at `die_at` (`name:3`: the third time)."""
-    name, _, number = die_at.partition(":")
+def watch(record: Path | None = None, die_at: str = "", freeze_at: str = "") -> None:
+    """Write each point that this process passes into `record`, and die at `die_at` (`name:3`: the third time).
+
+    At `freeze_at` it stops instead, until somebody lets it go on.
+    """
+    name, _, number = (die_at or freeze_at).partition(":")
     passed: Counter[str] = Counter()
 
     def reach(point: str) -> None:
@@ -30,7 +33,7 @@ def watch(record: Path | None = None, die_at: str = "") -> None:
             with record.open("a") as notes:
                 notes.write(f"{point}:{passed[point]}\n")
         if point == name and passed[point] == int(number or 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL if die_at else signal.SIGSTOP)
 
     def do_commit(_dialect: DefaultDialect, connection: Any) -> None:
         where = _who_commits(sys._getframe(1))

@@ -25,6 +25,8 @@ class Sender:
     number: int
     per_second: float
     random: Random
+    first: int = 0
+    """The number of the first request; their keys are made of them."""
     poison: Poison | None = None
     poison_share: float = 0.0
     accepted: set[str] = field(default_factory=set)
@@ -42,7 +44,7 @@ class Sender:
             if should_stop() or self.problems:
                 return
             time.sleep(max(0.0, started + number / self.per_second - time.monotonic()))
-            external_id = f"F-{number:05d}"
+            external_id = f"F-{self.first + number:05d}"
             body = {
                 "source": SOURCE,
                 "external_id": external_id,
