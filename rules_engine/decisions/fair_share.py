@@ -11,6 +11,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
+from typing import Final
 
 from rules_engine.decisions.working_time import WorkingCalendar
 
@@ -71,6 +72,10 @@ def entitlement(weight: Fraction, calendar: WorkingCalendar, month_start: dateti
     return weight * calendar.elapsed(month_start, calendar.end_of_current_or_next_working_day(now))
 
 
+LEVEL: Final = Fraction(1, 2)
+"""Shortfalls that differ by no more are level."""
+
+
 class FairShare:
     """The shortfalls of the candidates of one decision, and their order.
 
@@ -100,17 +105,25 @@ class FairShare:
     def _hold_back(self, shares: list[Fraction]) -> None:
         """Weigh those who are behind by more than they may make up for today as if they had received the rest."""
         put_off = put_off_until_later(self._standings, shares)
+        today = [s.count - s.count_before for s in self._standings]
+        before = sum(s.count_before for s in self._standings)
+        for n, (standing, share) in enumerate(zip(self._standings, shares, strict=True)):
+            limit = standing.extra_per_day
+            if limit is None or (n not in put_off and before * share - standing.count_before <= limit):
+                continue
+            extra = today[n] - sum(today) * share
+            if extra >= limit + share:
+                # One more would be more than he may make up for today: one request behind the others, he gets none.
+                put_off[n] = put_off.get(n, Fraction(0)) + 1
+            if n in put_off:
+                self.catching_up[standing.id] = CatchUp(limit, extra, put_off[n])
         if not put_off:
             return
         added = sum(put_off.values(), Fraction(0))
-        today = [s.count - s.count_before for s in self._standings]
-        short = []
-        for n, (standing, share) in enumerate(zip(self._standings, shares, strict=True)):
-            own = put_off.get(n, Fraction(0))
-            short.append(Fraction(self._short[n], self._whole) + added * share - own)
-            if own and standing.extra_per_day is not None:
-                extra = today[n] - sum(today) * share
-                self.catching_up[standing.id] = CatchUp(standing.extra_per_day, extra, own)
+        short = [
+            Fraction(own, self._whole) + added * share - put_off.get(n, Fraction(0))
+            for n, (own, share) in enumerate(zip(self._short, shares, strict=True))
+        ]
         self._whole = lcm(*(one.denominator for one in short))
         self._short = [one.numerator * (self._whole // one.denominator) for one in short]
 
@@ -154,13 +167,14 @@ class FairShare:
 def put_off_until_later(standings: Sequence[Standing], shares: Sequence[Fraction]) -> dict[int, Fraction]:
     """Return how many requests each must be taken to have received already, by place; only those for whom it is any.
 
-    So that, as the day began, nobody with a limit was behind by more than it: then his due of the day and so many
-    more is what he gets today. What one is taken to have received raises what is due to all, hence the equation
-    `xᵢ = behindᵢ − limitᵢ + shareᵢ·Σx`, solved among those who pass their limits; their number only grows.
+    So that, as the day began, nobody with a limit was behind by more than it and the half request that is level:
+    then his due of the day and so many more is what he gets today. What one is taken to have received raises what is
+    due to all, hence the equation `xᵢ = behindᵢ − limitᵢ − ½ + shareᵢ·Σx`, solved among those who pass their limits;
+    their number only grows.
     """
     before = sum(s.count_before for s in standings)
     behind = [before * share - s.count_before for s, share in zip(standings, shares, strict=True)]
-    limits = {n: s.extra_per_day for n, s in enumerate(standings) if s.extra_per_day is not None}
+    limits = {n: s.extra_per_day + LEVEL for n, s in enumerate(standings) if s.extra_per_day is not None}
     chosen: set[int] = set()
     added = Fraction(0)
     while True:
