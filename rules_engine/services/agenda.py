@@ -8,7 +8,7 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -19,7 +19,16 @@ from rules_engine import clock
 from rules_engine.db import transaction
 from rules_engine.errors import DeliveryError, PolicyViolation
 from rules_engine.models import Replay, RequestStatus, WorkKind
-from rules_engine.services import assignment, callbacks, escalation, outbox, overdue_actions, quarantine, work
+from rules_engine.services import (
+    assignment,
+    callbacks,
+    client_moves,
+    escalation,
+    outbox,
+    overdue_actions,
+    quarantine,
+    work,
+)
 from rules_engine.services.callbacks import Readings
 from rules_engine.services.crash_points import reach
 from rules_engine.services.outbox import Letter, Sender
@@ -122,7 +131,7 @@ def run_due(
         if claim is None and senders is not None:
             claim = _claim(sessions, now, (WorkKind.OUTBOX,), totals)
         if claim is None:
-            claim = _claim(sessions, now, (WorkKind.CLIENT,), totals)
+            claim = _claim(sessions, now, (WorkKind.CLIENT, WorkKind.CLIENT_MOVE), totals)
         if claim is None:
             break
         totals.handled += 1
@@ -180,6 +189,8 @@ def look_at(
             return Looked(called.wake_at, escalated=called.fired)
         case WorkKind.OVERDUE_ACTION:
             return Looked(overdue_actions.look(session, subject_id, now))
+        case WorkKind.CLIENT_MOVE:
+            return Looked(client_moves.look(session, subject_id, now))
         case _:
             return look(session, subject_id, now, attempt=attempt)
 

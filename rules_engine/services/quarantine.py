@@ -14,6 +14,7 @@ _NAMES = {
     WorkKind.CLIENT: ("клиент", "client"),
     WorkKind.CALLBACK: ("плановый звонок", "callback"),
     WorkKind.OVERDUE_ACTION: ("предложение", "proposal"),
+    WorkKind.CLIENT_MOVE: ("переход клиента", "client move"),
 }
 
 
