@@ -137,6 +137,8 @@ TABLE: dict[str, Row] = {
     # jobs.py, settings.py, messages.py
     "jobs.index": READS_ALL,
     "jobs.release": HEADS,
+    "jobs.retry": HEADS,
+    "jobs.send_again": HEADS,
     "jobs.resolve": ADMINISTRATORS,
     "settings.index": READS_ALL,
     "settings.save": HEADS,

@@ -1,54 +1,26 @@
-"""Jobs: what is due and who has it, what was set aside after failing, what an administrator must know, who is alive."""
+"""Jobs: what is due and who has it, what was set aside or failed, what an administrator must know, who is alive."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
+import redis
 from flask import Blueprint, Flask, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from admin.base import commit_and_wake, db_session, request_now
+from admin import incident_words, redis_queue
+from admin.base import commit_and_wake, db_session, request_now, shell
+from admin.labels import DECISIONS
 from admin.security import actor
 from rules_engine import clock
 from rules_engine.models import Heartbeat, Incident, OutboxMessage, OutboxState, WorkItem, WorkKind
-from rules_engine.services import audit, heartbeats, work
+from rules_engine.services import audit, heartbeats, outbox, throughput, work
 
 SHOWN = 100
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/jobs")
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """How much of one kind of work there is."""
-
-    kind: WorkKind
-    due: int
-    leased: int
-    later: int
-    quarantined: int
-
-
-def queues(session: Session, now: datetime, machine_now: datetime) -> list[Queue]:
-    """Return the numbers of each kind of work: `now` of the business clock, leases by the machine's."""
-    is_set_aside = WorkItem.quarantined_at.is_not(None)
-    is_leased = and_(WorkItem.lease_until > machine_now, ~is_set_aside)
-    is_due = and_(
-        WorkItem.wake_at <= now, ~is_set_aside, or_(WorkItem.lease_until.is_(None), WorkItem.lease_until <= machine_now)
-    )
-    is_later = and_(WorkItem.wake_at > now, ~is_set_aside)
-    found = {
-        row[0]: Queue(*tuple(row))
-        for row in session.execute(
-            select(
-                WorkItem.kind,
-                *(func.count().filter(condition) for condition in (is_due, is_leased, is_later, is_set_aside)),
-            ).group_by(WorkItem.kind)
-        )
-    }
-    return [found.get(kind, Queue(kind, 0, 0, 0, 0)) for kind in WorkKind]
 
 
 def alarms(session: Session) -> dict[str, int]:
@@ -84,16 +56,36 @@ def health(session: Session, machine_now: datetime) -> Health:
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    session, machine_now = db_session(), clock.now()
-    set_aside = select(WorkItem).where(WorkItem.quarantined_at.is_not(None)).order_by(WorkItem.quarantined_at.desc())
-    incidents = select(Incident).where(Incident.resolved_at.is_(None)).order_by(Incident.at.desc())
+    session, now, machine_now = db_session(), request_now(), clock.now()
+    set_aside = session.scalars(
+        select(WorkItem)
+        .where(WorkItem.quarantined_at.is_not(None))
+        .order_by(WorkItem.quarantined_at.desc())
+        .limit(SHOWN)
+    ).all()
+    incidents = session.scalars(
+        select(Incident).where(Incident.resolved_at.is_(None)).order_by(Incident.at.desc()).limit(SHOWN)
+    ).all()
+    dead = select(OutboxMessage).where(OutboxMessage.state == OutboxState.DEAD).order_by(OutboxMessage.id.desc())
+    calls = incident_words.clients_of_calls(
+        session, [item.subject_id for item in set_aside if item.kind is WorkKind.CALLBACK]
+    )
+    told = incident_words.shown(session, incidents)
     return render_template(
         "jobs.html",
-        queues=queues(session, request_now(), machine_now),
+        queues=throughput.queues(session, now, machine_now),
+        hour=throughput.last_hour(session, now),
+        decisions=DECISIONS,
+        work_names=incident_words.WORK,
         health=health(session, machine_now),
+        now=now,
         machine_now=machine_now,
-        set_aside=session.scalars(set_aside.limit(SHOWN)).all(),
-        incidents=session.scalars(incidents.limit(SHOWN)).all(),
+        in_redis=redis_queue.read(shell().settings.effective_redis_url),
+        undelivered=throughput.undelivered(session),
+        dead=session.scalars(dead.limit(SHOWN)).all(),
+        set_aside=[(item, incident_words.place_of(item.kind, item.subject_id, calls)) for item in set_aside],
+        of_engines=[one for one in told if one.is_of_engines],
+        incidents=[one for one in told if not one.is_of_engines],
         alarms=alarms(session),
     )
 
@@ -114,6 +106,38 @@ def release(item_id: int) -> ResponseReturnValue:
         )
         commit_and_wake()
         flash(_("It is tried again now."), "good")
+    return redirect(url_for("jobs.index"))
+
+
+@blueprint.post("/messages/<int:message_id>/send-again")
+def send_again(message_id: int) -> ResponseReturnValue:
+    session = db_session()
+    message = session.get(OutboxMessage, message_id) or abort(404)
+    if message.state is OutboxState.DEAD:
+        outbox.send_again(session, message, request_now())
+        audit.record(
+            session, actor=actor(), action="send_again", subject_kind="message", subject_id=message_id,
+            after={"channel": message.channel},
+        )  # fmt: skip
+        commit_and_wake()
+        flash(_("It is in the queue again."), "good")
+    return redirect(url_for("jobs.index") + "#messages")
+
+
+@blueprint.post("/queue/<job_id>/retry")
+def retry(job_id: str) -> ResponseReturnValue:
+    """Put a failed job into the queue again, and note who did it."""
+    try:
+        is_there = redis_queue.try_again(shell().settings.effective_redis_url, job_id)
+    except (redis.RedisError, OSError):
+        flash(_("Redis does not answer."), "bad")
+        return redirect(url_for("jobs.index"))
+    if is_there:
+        audit.record(db_session(), actor=actor(), action="retry", subject_kind="job", subject_id=job_id[:100])
+        db_session().commit()
+        flash(_("It is tried again now."), "good")
+    else:
+        flash(_("This job is not among the failed ones any more."), "warn")
     return redirect(url_for("jobs.index"))
 
 
