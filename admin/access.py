@@ -116,6 +116,13 @@ TABLE: dict[str, Row] = {
     # presence.py
     **reference("duty", read=READS_ALL, write=HEADS),
     "roster.page": READS_ALL,
+    # departures.py
+    "departures.index": READS_ALL,
+    "departures.away": READS_ALL,
+    "departures.confirm_away": HEADS,
+    "departures.leaving_page": READS_ALL,
+    "departures.leave": HEADS,
+    "departures.cancel": HEADS,
     # calendar_year.py
     "year.index": READS_ALL,
     "year.page": READS_ALL,

@@ -21,6 +21,7 @@ from admin.views import (
     client_line,
     clients,
     control,
+    departures,
     home,
     jobs,
     journal,
@@ -81,6 +82,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     modes_page.init_app(app)
     calendar_year.init_app(app)
     presence.init_app(app)
+    departures.init_app(app)
     reference_data = reference.init_app(app)
     users.add_views(reference_data)
     journal.add_views(reference_data)

@@ -208,6 +208,7 @@ GROUPS: tuple[tuple[Any, tuple[tuple[str, Any], ...]], ...] = (
             ("managers.index_view", ManagerView.title),
             ("absences.index_view", presence.AbsenceView.title),
             ("roster.page", lazy_gettext("Duty roster")),
+            ("departures.index", lazy_gettext("Away and leaving")),
             ("client_cards.index_view", lazy_gettext("Clients: cards")),
             ("year.index", lazy_gettext("Working time by the year")),
             ("calendars.index_view", CalendarView.title),
