@@ -7,16 +7,17 @@ from typing import Any, Final
 import redis
 from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select, text
+from sqlalchemy import func, literal_column, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from admin.base import Shell, shell
 from rules_engine import clock
 from rules_engine.models import (
     OPEN_STATUSES,
+    Assignment,
     Incident,
     OutboxMessage,
     OutboxState,
@@ -24,6 +25,7 @@ from rules_engine.models import (
     WorkItem,
 )
 from rules_engine.services import heartbeats
+from rules_engine.services.health import ENGINE_KINDS
 
 LATE: Final = timedelta(minutes=5)
 """Work that has been due for so long is not late but stuck."""
@@ -89,6 +91,9 @@ def _figures(session: Session, now: datetime, machine_now: datetime) -> Iterable
         open_requests.add_metric([status], number)
     yield open_requests
 
+    yield _counter("pravila_requests_received", "Requests stored, history included.", _number(session, Request.id))
+    yield _counter("pravila_assignments", "Requests handed to a manager.", _number(session, Assignment.id))
+
     due = select(func.count()).where(WorkItem.wake_at <= now, WorkItem.quarantined_at.is_(None))
     yield _gauge("pravila_work_due", "Work items whose instant has come.", session.scalar(due) or 0)
     first = _first_due(session)
@@ -102,9 +107,22 @@ def _figures(session: Session, now: datetime, machine_now: datetime) -> Iterable
         waiting = select(func.count()).where(OutboxMessage.state == state)
         outbox.add_metric([state.value], session.scalar(waiting) or 0)
     yield outbox
+    longest = select(func.min(OutboxMessage.not_before, type_=OutboxMessage.not_before.type)).where(
+        OutboxMessage.state == OutboxState.PENDING
+    )
+    waits_since = session.scalar(longest)
+    late = max(0.0, (now - waits_since).total_seconds()) if waits_since else 0.0
+    yield _gauge("pravila_outbox_behind_seconds", "How long the oldest message that could go has waited.", late)
+    # As the partial index spells it.
+    sent = select(func.count()).where(
+        OutboxMessage.channel != literal_column("'page'"), OutboxMessage.sent_at.is_not(None)
+    )
+    yield _counter("pravila_messages_sent", "Messages that left the house.", session.scalar(sent) or 0)
 
     unresolved = select(func.count()).where(Incident.resolved_at.is_(None))
     yield _gauge("pravila_incidents_open", "Incidents that nobody has closed.", session.scalar(unresolved) or 0)
+    differ = unresolved.where(Incident.kind.in_(ENGINE_KINDS))
+    yield _gauge("pravila_engine_differences_open", "Differences of the two engines.", session.scalar(differ) or 0)
     alive = GaugeMetricFamily("pravila_processes_alive", "Processes heard of within a minute.", labels=["kind"])
     for kind in (heartbeats.CLOCK, heartbeats.WORKER):
         alive.add_metric([kind], len(heartbeats.living(session, kind, machine_now)))
@@ -113,6 +131,14 @@ def _figures(session: Session, now: datetime, machine_now: datetime) -> Iterable
 
 def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(name, words, value=value)
+
+
+def _counter(name: str, words: str, value: float) -> Metric:
+    return CounterMetricFamily(name, words, value=value)
+
+
+def _number(session: Session, key: InstrumentedAttribute[int]) -> int:
+    return session.scalar(select(func.count(key))) or 0
 
 
 def _asked(name: str, ask: Callable[[], tuple[bool, str]]) -> dict[str, Any]:

@@ -26,7 +26,9 @@ CHECKS = {
     "work": lazy_gettext("Queue"),
     "quarantined": lazy_gettext("Set aside"),
     "outbox": lazy_gettext("Outbox"),
+    "engines": lazy_gettext("Rules engines"),
     "incidents": lazy_gettext("Incidents"),
+    "clock": lazy_gettext("Clocks"),
     "ledger": lazy_gettext("Ledger against assignments"),
     "audit": lazy_gettext("Journal, sealed"),
 }

@@ -12,12 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rules_engine import clock, db, migrations
 from rules_engine.cli.output import json_option, open_session, print_json
+from rules_engine.language.engines.durable import available
 from rules_engine.services import audit as audit_log
 from rules_engine.services import health
 from rules_engine.services.health import Check
 from rules_engine.settings import Settings
 
-SHOWN_PACKAGES = ("pravila", "SQLAlchemy", "rq", "durable_rules")
+SHOWN_PACKAGES = ("pravila", "SQLAlchemy", "Flask", "Flask-Admin", "rq", "redis", "apprise", "durable_rules")
 LITTLE_SPACE = 500 * 2**20
 
 
@@ -78,9 +79,8 @@ def _versions(settings: Settings) -> Check:
         except metadata.PackageNotFoundError:
             parts.append(f"{name} –")
     text = ", ".join(parts)
-    return Check(
-        "versions", True, f"{text}; вычислитель правил: {settings.engine}", f"{text}; rules engine: {settings.engine}"
-    )
+    decides = settings.engine if settings.engine == "native" or available() else "native"
+    return Check("versions", True, f"{text}; вычислитель правил: {decides}", f"{text}; rules engine: {decides}")
 
 
 def _space(settings: Settings) -> Check:
@@ -99,8 +99,16 @@ def _redis(settings: Settings) -> Check:
     except (redis.RedisError, OSError, ValueError) as problem:
         reason = type(problem).__name__
         return Check("redis", False, f"не отвечает ({reason})", f"does not answer ({reason})")
-    version, memory = info["redis_version"], info["used_memory_human"]
-    return Check("redis", True, f"{version}, память {memory}", f"{version}, memory {memory}")
+    version, memory, policy = info["redis_version"], info["used_memory_human"], info.get("maxmemory_policy", "")
+    # With a limit and another policy a full Redis forgets, and what it forgets may be the half of a job.
+    is_safe = not info.get("maxmemory") or policy == "noeviction"
+    more = {"ru": "", "en": ""} if is_safe else {"ru": ": нужна noeviction", "en": ": noeviction is needed"}
+    return Check(
+        "redis",
+        is_safe,
+        f"{version}, память {memory}, maxmemory-policy {policy}{more['ru']}",
+        f"{version}, memory {memory}, maxmemory-policy {policy}{more['en']}",
+    )
 
 
 def _database(settings: Settings, engine: Engine) -> list[Check]:
@@ -108,7 +116,9 @@ def _database(settings: Settings, engine: Engine) -> list[Check]:
     kind = engine.dialect.name
     try:
         found, head = migrations.current_revision(engine), migrations.head_revision()
-        reached = [Check("database", True, f"{kind} отвечает", f"{kind} answers")]
+        with engine.connect() as connection:
+            version = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+        reached = [Check("database", True, f"{kind} {version} отвечает", f"{kind} {version} answers")]
         if found != head:
             reached.append(
                 Check(

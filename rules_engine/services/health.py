@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import BigInteger, Select, cast, func, or_, select
 from sqlalchemy.orm import Session
 
+from rules_engine import clock
+from rules_engine.db import is_sqlite
 from rules_engine.models import (
     Assignment,
     AuditEntry,
@@ -18,11 +20,15 @@ from rules_engine.models import (
     Replay,
     Request,
     WorkItem,
+    from_micros,
 )
 from rules_engine.services import heartbeats
 
 OVERDUE = timedelta(minutes=5)
 """Due for so long, work is not late but stuck."""
+SKEW = timedelta(seconds=5)
+"""As long as a lease: by so much the clock of the database may differ from this machine's."""
+ENGINE_KINDS = ("engine_difference", "engine_failure", "engine_refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,9 @@ def checks(session: Session, now: datetime) -> list[Check]:
         _work(session, now),
         _quarantined(session),
         _outbox(session, now),
+        _engines(session),
         _incidents(session),
+        _clock(session),
         _ledger(session),
         _audit(session, now),
     ]
@@ -141,12 +149,39 @@ def _outbox(session: Session, now: datetime) -> Check:
     )
 
 
+def _engines(session: Session) -> Check:
+    number = _count(session, select(Incident.id).where(Incident.resolved_at.is_(None), Incident.kind.in_(ENGINE_KINDS)))
+    return Check(
+        "engines",
+        number == 0,
+        f"расхождений вычислителей, не разобрано: {number}",
+        f"differences of the engines, not looked at: {number}",
+    )
+
+
 def _incidents(session: Session) -> Check:
     rows = session.execute(
-        select(Incident.kind, func.count()).where(Incident.resolved_at.is_(None)).group_by(Incident.kind)
+        select(Incident.kind, func.count())
+        .where(Incident.resolved_at.is_(None), Incident.kind.not_in(ENGINE_KINDS))
+        .group_by(Incident.kind)
     ).all()
     kinds = ", ".join(f"{kind} {number}" for kind, number in sorted((str(k), int(n)) for k, n in rows)) or "0"
     return Check("incidents", not rows, f"открытых происшествий: {kinds}", f"open incidents: {kinds}")
+
+
+def _clock(session: Session) -> Check:
+    if is_sqlite(session):
+        return Check("clock", True, "база данных на этой же машине", "the database is on this machine")
+    # All workers share the clock of the database for leases, and take their own for business time.
+    micros = session.scalar(select(cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)))
+    skew = abs(from_micros(int(micros or 0)) - clock.now())
+    seconds = f"{skew.total_seconds():.1f}"
+    return Check(
+        "clock",
+        skew <= SKEW,
+        f"часы базы данных и машины расходятся на {seconds} с",
+        f"the clocks of the database and this machine differ by {seconds} s",
+    )
 
 
 def _ledger(session: Session) -> Check:

@@ -7,12 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
+from click.testing import CliRunner
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from rules_engine.cli.health import doctor
 from rules_engine.models import AuditEntry
 from rules_engine.services import audit
+from rules_engine.settings import Settings
 from tests.tied import tied
+from tests.workers.waiting import end, wait_until
+from workers import redis_server
 
 
 def pravila(home: Path, *words: str, url: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -86,3 +92,23 @@ def test_run_refuses_a_database_that_was_never_made(tmp_path: Path) -> None:
 def test_a_part_alone_refuses_it_too(tmp_path: Path, part: str) -> None:
     done = pravila(tmp_path, part, PRAVILA_LOCALE="en")
     assert (done.returncode, done.stderr.strip()) == (1, "the database is not ready: run “pravila init”")
+
+
+def test_doctor_warns_of_a_redis_that_would_forget(settings: Settings, sqlite_url: str) -> None:
+    process = redis_server.start(settings)
+    try:
+        wait_until(lambda: redis_server.is_answering(settings))
+        environment = {"PRAVILA_HOME": str(settings.home), "PRAVILA_DATABASE_URL": sqlite_url, "PRAVILA_LOCALE": "en"}
+
+        def redis_check() -> dict[str, object]:
+            answer = json.loads(CliRunner().invoke(doctor, ["--json"], env=environment).stdout)
+            found: dict[str, object] = next(check for check in answer["checks"] if check["name"] == "redis")
+            return found
+
+        assert redis_check()["ok"]
+        with redis.Redis.from_url(settings.effective_redis_url) as client:
+            client.config_set("maxmemory-policy", "allkeys-lru")
+        assert not redis_check()["ok"]
+        assert "noeviction is needed" in str(redis_check()["detail"])
+    finally:
+        end(process)

@@ -96,8 +96,9 @@ def test_every_other_thing_that_waits_for_a_person_is_named(well: Session) -> No
                 state=OutboxState.DEAD,
             ),
             OutboxMessage(key="b", channel="email", subject="", body="", created_at=MONDAY, not_before=LONG_AGO),
-            Incident(at=MONDAY, kind="engines", message={"ru": "", "en": ""}),
-            Incident(at=MONDAY, kind="engines", message={"ru": "", "en": ""}, resolved_at=MONDAY),
+            Incident(at=MONDAY, kind="rules_without_end", message={"ru": "", "en": ""}),
+            Incident(at=MONDAY, kind="engine_difference", message={"ru": "", "en": ""}),
+            Incident(at=MONDAY, kind="engine_difference", message={"ru": "", "en": ""}, resolved_at=MONDAY),
             AuditEntry(at=LONG_AGO, actor="denis", action="update", subject_kind="setting", subject_id="x"),
             Replay(from_at=LONG_AGO, until_at=MONDAY, clock_at=LONG_AGO, totals={}),
         ]
@@ -107,7 +108,8 @@ def test_every_other_thing_that_waits_for_a_person_is_named(well: Session) -> No
         "work": "waiting for more than 5 minutes: 1",
         "quarantined": "set aside after errors: 1",
         "outbox": "given up: 1, waiting for more than 5 minutes: 1",
-        "incidents": "open incidents: engines 1",
+        "incidents": "open incidents: rules_without_end 1",
+        "engines": "differences of the engines, not looked at: 1",
         "audit": "unsealed for more than 5 minutes: 1",
         "replay": "unfinished, has come to 2026-10-05T08:14:00+00:00",
     }
