@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.decisions.escalation_plan import Forecast, transfer_forecast
 from rules_engine.errors import NotFound
-from rules_engine.models import OPEN_STATUSES, Request
+from rules_engine.models import OPEN_STATUSES, Request, WorkKind
 from rules_engine.services import facts, rulebook, settings_store
 from rules_engine.services.escalation import ownerships_of, plan_of
 from rules_engine.services.modes import mode_in
@@ -31,7 +31,7 @@ def forecasts(session: Session, request_ids: Sequence[int], now: datetime) -> Fo
         ruleset = rulebook.published(session, "escalation", now)
     except NotFound:
         return {}
-    plan = plan_of(ruleset)
+    plan = plan_of(ruleset, WorkKind.REQUEST)
     if not any(rule.transfers for rule in plan.rules):
         return {}
     picture = reference(session)

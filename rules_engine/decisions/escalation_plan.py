@@ -4,7 +4,7 @@ A rule that has fired for the present ownership (the assignment) is done, unless
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -69,9 +69,10 @@ class RulePlan:
 
 @dataclass(frozen=True, slots=True)
 class EscalationPlan:
-    """A ruleset of escalation made ready; keep it as long as the version.
+    """A ruleset of escalation made ready for one kind of item; keep it as long as the version.
 
-    `fields` are those that its conditions look at, `clock_fields` the ones among them that time moves.
+    `rules` are those that can match such an item, `fields` what their conditions look at, `clock_fields` the ones among
+    them that time moves.
     """
 
     ruleset: Ruleset
@@ -80,12 +81,16 @@ class EscalationPlan:
     clock_fields: tuple[str, ...]
 
     @classmethod
-    def of(cls, ruleset: Ruleset) -> "EscalationPlan":
-        """Return the plan of a ruleset. Compiles its conditions: some milliseconds."""
-        fields = fields_used(ruleset)
+    def of(cls, ruleset: Ruleset, kind: str = "") -> "EscalationPlan":
+        """Return the plan of a ruleset. Compiles its conditions: some milliseconds.
+
+        `kind` (request, callback) leaves out the rules that ask for another `item.kind`, and what only they look at.
+        """
+        rules = tuple(rule for rule in ruleset.rules if rule.enabled and not (kind and _asks_for_another(rule, kind)))
+        fields = fields_used(replace(ruleset, rules=rules))
         return cls(
             ruleset,
-            tuple(_planned(rule) for rule in ruleset.rules if rule.enabled),
+            tuple(_planned(rule) for rule in rules),
             fields,
             tuple(sorted(fields & CLOCK_FIELDS)),
         )
@@ -265,6 +270,15 @@ def opening_of(closed: Sequence[Gate], clocks: RequestClocks, facts: Facts, now_
             return None
         latest = max(latest, at)
     return latest
+
+
+def _asks_for_another(rule: Rule, kind: str) -> bool:
+    """Return whether a condition that must hold says that the item is not of this kind."""
+    if rule.when is None or rule.when.mode is not Mode.ALL:
+        return False
+    alone = (item for item in rule.when.items if isinstance(item, Condition) and item.field == "item.kind")
+    kinds = ((item, compile_group(Group(Mode.ALL, (item,), item.path))) for item in alone)
+    return any(not isinstance(item.value, FieldRef) and not holds({"item.kind": kind}) for item, holds in kinds)
 
 
 def predicate_of(group: Group | None) -> Predicate:

@@ -37,6 +37,9 @@ from rules_engine.services.work import Claim
 
 log = logging.getLogger(__name__)
 
+PEOPLE = (WorkKind.REQUEST, WorkKind.CALLBACK, WorkKind.OVERDUE_ACTION)
+"""What people wait for: done before anything else."""
+
 OUTBOX_LEASE_SECONDS = 60
 """Longer than any sender may take."""
 
@@ -117,17 +120,20 @@ def run_due(
 ) -> Totals:
     """Do all that is due at `now` and that nobody else has in hand, at most `limit` items; return what was done.
 
-    Each item in two transactions of its own (claim, work), so any number of processes may run this at once and any of
-    them may die. One that fails is put back and the others go on. Without `senders` messages are left to whoever has
-    them. Raises ReplayRunning while a replay is unfinished.
+    Each item in a transaction of its own, after one in which it was claimed, so any number of processes may run this at
+    once and any of them may die. The transaction that did one claims the next: a commit an item. One that fails is put
+    back and the others go on. Without `senders` messages are left to whoever has them. Raises ReplayRunning while a
+    replay is unfinished.
     """
     totals = Totals(now, now)
     with sessions() as session:
         if unfinished_replay(session) is not None:
             raise ReplayRunning
+    following: Claim | None = None
     while limit is None or totals.handled < limit:
         # People first: a mail server that hangs must not keep a request waiting, nor a list of clients a mail.
-        claim = _claim(sessions, now, (WorkKind.REQUEST, WorkKind.CALLBACK, WorkKind.OVERDUE_ACTION), totals)
+        claim = following or _claim(sessions, now, PEOPLE, totals)
+        following = None
         if claim is None and senders is not None:
             claim = _claim(sessions, now, (WorkKind.OUTBOX,), totals)
         if claim is None:
@@ -141,7 +147,8 @@ def run_due(
             if claim.kind is WorkKind.OUTBOX:
                 _deliver(sessions, claim, now, senders or {}, totals)
             else:
-                _work(sessions, claim, now, totals)
+                is_last = limit is not None and totals.handled >= limit
+                following = _work(sessions, claim, now, totals, () if is_last else PEOPLE)
         except Exception as error:
             _give_back(sessions, claim, now, error, totals)
     return totals.stop_watch()
@@ -213,31 +220,53 @@ def is_fault_of_the_machine(error: BaseException) -> bool:
 def _claim(sessions: sessionmaker[Session], now: datetime, kinds: tuple[WorkKind, ...], totals: Totals) -> Claim | None:
     lease = OUTBOX_LEASE_SECONDS if WorkKind.OUTBOX in kinds else work.LEASE_SECONDS
     with transaction(sessions) as session:
-        claim = work.claim(session, now, lease_seconds=lease, kinds=kinds)
+        claim = _take(session, now, kinds, lease)
         if claim is None:
             return None
-        if claim.is_given_up:
-            quarantine.tell(session, claim, now)
-            totals.quarantined += 1
-            log.error("item quarantined", extra={"kind": claim.kind, "subject_id": claim.subject_id})
-        session.flush()
-        reach(session, "claim.before_commit")
-    reach(session, "claim.after_commit")
+    _taken(session, claim, totals)
     return claim
 
 
-def _work(sessions: sessionmaker[Session], claim: Claim, now: datetime, totals: Totals) -> None:
+def _take(session: Session, now: datetime, kinds: tuple[WorkKind, ...], lease: int) -> Claim | None:
+    claim = work.claim(session, now, lease_seconds=lease, kinds=kinds)
+    if claim is None:
+        return None
+    if claim.is_given_up:
+        quarantine.tell(session, claim, now)
+    session.flush()
+    reach(session, "claim.before_commit")
+    return claim
+
+
+def _taken(session: Session, claim: Claim, totals: Totals) -> None:
+    """After the commit of a claim."""
+    if claim.is_given_up:
+        totals.quarantined += 1
+        log.error("item quarantined", extra={"kind": claim.kind, "subject_id": claim.subject_id})
+    reach(session, "claim.after_commit")
+
+
+def _work(
+    sessions: sessionmaker[Session], claim: Claim, now: datetime, totals: Totals, then: tuple[WorkKind, ...]
+) -> Claim | None:
+    """Do an item, and return the next one of the kinds `then`, which the same transaction has claimed."""
+    following = None
     with transaction(sessions) as session:
         if not work.lock_mine(session, claim):
-            return
+            return None
         looked = look_at(session, claim.kind, claim.subject_id, now, attempt=claim.attempt)
         work.finish(session, claim, now, looked.wake_at)
         session.flush()
+        if then:
+            following = _take(session, now, then, work.LEASE_SECONDS)
         reach(session, "work.before_commit")
     reach(session, "work.after_commit")
     totals.assigned += looked.assigned
     totals.escalated += looked.escalated
     totals.callbacks += looked.callbacks
+    if following is not None:
+        _taken(session, following, totals)
+    return following
 
 
 def _deliver(

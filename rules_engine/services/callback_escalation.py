@@ -78,7 +78,7 @@ def look(session: Session, callback: Callback, client: Client, now: datetime, *,
         ruleset = rulebook.published(session, "escalation", now)
     except NotFound:
         return Look(coming)
-    plan = escalation.plan_of(ruleset)
+    plan = escalation.plan_of(ruleset, WorkKind.CALLBACK)
     count = 0
     for _ in range(MAX_STEPS):
         facts, clocks = see(session, picture, callback, holder, now, plan)

@@ -14,6 +14,7 @@ from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.escalation import Situation, decide_escalation
+from rules_engine.decisions.escalation_outcome import EscalationOutcome
 from rules_engine.decisions.escalation_plan import EscalationPlan, Fired, next_wake
 from rules_engine.decisions.escalation_warning import TransferWarning, transfer_warning, wake_for
 from rules_engine.decisions.instants import to_us
@@ -31,6 +32,8 @@ from rules_engine.services.rulebook import PublishedRuleset
 
 NO_OWNERSHIP = 0
 _PLANS_KEPT = 32
+_CHANGES_NO_FACT: Final = frozenset({"remind", "notify", "mark_late", "create_task"})
+"""After these alone nothing that a rule looks at is different: deciding again would find nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
         ruleset = rulebook.published(session, "escalation", now)
     except NotFound:
         return Look(coming)
-    plan = plan_of(ruleset)
+    plan = plan_of(ruleset, WorkKind.REQUEST)
     if not plan.rules and not plan.ruleset.otherwise:
         return Look(coming)
     count = 0
@@ -76,9 +79,8 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
         situation = _situation(session, picture, request, seen, ownership, mode, warning, now)
         outcome = decide_escalation(plan, evaluation.matching, situation)
         if not outcome:
-            again = next_wake(plan, ownership.fired, seen.clocks, seen.facts, now)
-            wakes = (again, wake_for(warning, now), coming)
-            return Look(min((at for at in wakes if at is not None), default=None), count)
+            again = _again(session, plan, request, seen, ownership, mode, now)
+            return Look(min((at for at in (again, coming) if at is not None), default=None), count)
         decision_id = write_outcome(
             session,
             kind=WorkKind.REQUEST,
@@ -94,24 +96,52 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
         carry_out(Case(session, request, ownership.id, decision_id, outcome, now))
         session.flush()
         count += len(outcome.firings)
+        if _CHANGES_NO_FACT.issuperset(effect.action for effect in outcome.applied):
+            again = _again(session, plan, request, seen, with_fired(ownership, outcome, now), mode, now)
+            return Look(min((at for at in (again, coming) if at is not None), default=None), count)
     tell_that_rules_have_no_end(session, WorkKind.REQUEST, request.id, request.external_id, now)
     return Look(coming, count)
 
 
-def plan_of(ruleset: PublishedRuleset) -> EscalationPlan:
-    """Return the plan of a published version; made once a process."""
+def plan_of(ruleset: PublishedRuleset, kind: WorkKind) -> EscalationPlan:
+    """Return the plan of a published version for one kind of item; made once a process."""
+    key = (ruleset.content_hash, kind)
     with _plans_lock:
-        found = _plans.get(ruleset.content_hash)
+        found = _plans.get(key)
         if found is None:
-            found = _plans[ruleset.content_hash] = EscalationPlan.of(ruleset.ruleset)
+            found = _plans[key] = EscalationPlan.of(ruleset.ruleset, kind.value)
             if len(_plans) > _PLANS_KEPT:
                 _plans.popitem(last=False)
-        _plans.move_to_end(ruleset.content_hash)
+        _plans.move_to_end(key)
         return found
 
 
-_plans: OrderedDict[str, EscalationPlan] = OrderedDict()
+_plans: OrderedDict[tuple[str, WorkKind], EscalationPlan] = OrderedDict()
 _plans_lock = threading.Lock()
+
+
+def _again(
+    session: Session,
+    plan: EscalationPlan,
+    request: Request,
+    seen: SeenRequest,
+    ownership: Ownership,
+    mode: Mode,
+    now: datetime,
+) -> datetime | None:
+    """Return when the rules, or the warning before a transfer, want this request to be looked at again."""
+    warning = _warning(session, plan, request, seen, ownership, now) if mode is Mode.LIVE else None
+    wakes = (next_wake(plan, ownership.fired, seen.clocks, seen.facts, now), wake_for(warning, now))
+    return min((at for at in wakes if at is not None), default=None)
+
+
+def with_fired(ownership: Ownership, outcome: EscalationOutcome, now: datetime) -> Ownership:
+    """Return the ownership with what has fired just now."""
+    fired = dict(ownership.fired)
+    for firing in outcome.firings:
+        known = fired.get(firing.rule)
+        fired[firing.rule] = Fired(known.first_us if known else to_us(now), firing.occurrence)
+    return Ownership(ownership.id, fired)
 
 
 def ownership_of(session: Session, request: Request) -> Ownership:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     Insert,
+    Select,
     Table,
     bindparam,
     case,
@@ -31,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.expression import Update
 from sqlalchemy.sql.expression import cast as sql_cast
 
@@ -172,40 +174,57 @@ def claim(
     The caller commits at once, before the risky part, so that the attempt counts even if this process dies. An item
     whose tries are used up is quarantined instead (`is_given_up`); the caller tells somebody in the same transaction.
     """
-    machine_now = _machine_now(session)
-    due = (
-        select(WorkItem.id)
-        .where(
-            WorkItem.wake_at <= now,
-            WorkItem.quarantined_at.is_(None),
-            or_(WorkItem.lease_until.is_(None), WorkItem.lease_until < machine_now),
-            # "Not one of the others": by "one of these" SQLite would pick the index of kinds and sort all items.
-            WorkItem.kind.not_in([kind for kind in WorkKind if kind not in kinds]),
-        )
-        .order_by(WorkItem.wake_at, WorkItem.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    used_up = _ITEMS.attempts >= MAX_ATTEMPTS
-    row = session.execute(
-        update(WorkItem)
-        .where(WorkItem.id == due)
-        .values(
-            epoch=_ITEMS.epoch + 1,
-            attempts=_ITEMS.attempts + 1,
-            lease_until=case((used_up, None), else_=_later(machine_now, lease_seconds)),
-            quarantined_at=case((used_up, _instant(now)), else_=None),
-        )
-        .returning(*_RETURNED, WorkItem.quarantined_at)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
+    for_sqlite = is_sqlite(session)
+    values = {"now": now, "lease": lease_seconds * 1_000_000}
+    if for_sqlite:
+        values["machine_now"] = clock.now()
+    session.flush()
+    row = session.connection().execute(_claiming(for_sqlite, frozenset(kinds)), values).one_or_none()
     if row is None:
         return None
     return Claim(row.id, row.kind, row.subject_id, row.wake_at, row.epoch, row.attempts, row.quarantined_at is not None)
 
 
-_RETURNED = (WorkItem.id, WorkItem.kind, WorkItem.subject_id, WorkItem.wake_at, WorkItem.epoch, WorkItem.attempts)
+@lru_cache(maxsize=32)
+def _claiming(for_sqlite: bool, kinds: frozenset[WorkKind]) -> ReturningUpdate[Any]:
+    """Return the statement of a claim; built once, because building it takes longer than running it."""
+    machine_now = _machine_clock(for_sqlite)
+    used_up = _ITEMS.attempts >= MAX_ATTEMPTS
+    until = sql_cast(machine_now, BigInteger) + bindparam("lease", type_=BigInteger())
+    return (
+        update(_TABLE)
+        .where(_ITEMS.id == next_due(for_sqlite, kinds).scalar_subquery())
+        .values(
+            epoch=_ITEMS.epoch + 1,
+            attempts=_ITEMS.attempts + 1,
+            lease_until=case((used_up, None), else_=until),
+            quarantined_at=case((used_up, bindparam("now", type_=UtcDateTime())), else_=None),
+        )
+        .returning(*_RETURNED, _ITEMS.quarantined_at)
+    )
+
+
+def next_due(for_sqlite: bool, kinds: Collection[WorkKind]) -> Select[int]:
+    """Return the query for the item that has been due longest and that nobody has in hand: one row, by index.
+
+    Parameters: `now`, and on SQLite `machine_now`.
+    """
+    return (
+        select(_ITEMS.id)
+        .where(
+            _ITEMS.wake_at <= bindparam("now", type_=UtcDateTime()),
+            _ITEMS.quarantined_at.is_(None),
+            or_(_ITEMS.lease_until.is_(None), _ITEMS.lease_until < _machine_clock(for_sqlite)),
+            # "Not one of the others": by "one of these" SQLite would pick the index of kinds and sort all items.
+            _ITEMS.kind.not_in([kind for kind in WorkKind if kind not in kinds]),
+        )
+        .order_by(_ITEMS.wake_at, _ITEMS.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+
+
+_RETURNED = (_ITEMS.id, _ITEMS.kind, _ITEMS.subject_id, _ITEMS.wake_at, _ITEMS.epoch, _ITEMS.attempts)
 
 
 def first_due(session: Session, before: datetime) -> Claim | None:
@@ -261,12 +280,15 @@ def lock_mine(session: Session, claim: Claim) -> bool:
     commit and lowers the `wake_at` that we wrote, so `finish` cannot overwrite his wish; and a wish that was committed
     before came together with the change that caused it, which the facts we read from now on contain.
     """
-    mine = (
-        select(WorkItem.id)
-        .where(WorkItem.id == claim.item_id, WorkItem.epoch == claim.epoch, WorkItem.quarantined_at.is_(None))
-        .with_for_update()
-    )
-    return session.scalar(mine) is not None
+    session.flush()
+    return session.connection().scalar(_MINE, {"item": claim.item_id, "its_epoch": claim.epoch}) is not None
+
+
+_MINE = (
+    select(_ITEMS.id)
+    .where(_ITEMS.id == bindparam("item"), _ITEMS.epoch == bindparam("its_epoch"), _ITEMS.quarantined_at.is_(None))
+    .with_for_update()
+)
 
 
 def lock_items(session: Session, kind: WorkKind, subject_ids: Collection[int]) -> None:
@@ -351,8 +373,13 @@ def _changed(session: Session, statement: Update) -> int:
 
 def _machine_now(session: Session) -> ColumnElement[Any]:
     """Return the present of the clock that leases are measured by, as microseconds since 1970."""
-    if is_sqlite(session):
-        return _instant(clock.now())
+    return _instant(clock.now()) if is_sqlite(session) else _machine_clock(False)
+
+
+def _machine_clock(for_sqlite: bool) -> ColumnElement[Any]:
+    """Return the same as part of a statement that is kept; on SQLite the parameter `machine_now`."""
+    if for_sqlite:
+        return bindparam("machine_now", type_=UtcDateTime())
     seconds = func.extract("epoch", func.clock_timestamp())
     return sql_cast(seconds * 1_000_000, BigInteger)
 
