@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rules_engine import clock, db
 from rules_engine.errors import PravilaError
-from rules_engine.services import heartbeats, reference, rulebook
+from rules_engine.services import addresses, heartbeats, reference, rulebook
 from rules_engine.settings import Settings
 from workers import jobs, readiness, redis_server
 from workers.children import die_with_parent
@@ -88,11 +88,14 @@ class Worker(rq.Worker):
             log.warning("heartbeat_not_written", exc_info=True)
 
     def _warm_up(self) -> None:
-        """Compile the published rules here: the work-horses inherit them, and would compile them each time anew."""
+        """Compile the published rules and load what sends messages here: the work-horses inherit it, and would do it
+        each time anew.
+        """
         try:
             with jobs.open_sessions(self._settings, reading=True) as sessions, sessions() as session:
                 now = clock.now()
-                reference.reference(session)
+                if any(user.urls for user in reference.reference(session).users.values()):
+                    addresses.warm_up()
                 for decision in ("assignment", "escalation"):
                     rulebook.published(session, decision, now)
         except (SQLAlchemyError, PravilaError):
