@@ -287,6 +287,39 @@ class TestOnePage:
                 assert "777" not in answer.text, login
 
 
+class TestClientAndRepeats:
+    def test_the_firm_of_a_mail_is_accepted_in_one_click_by_whoever_has_the_request(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions
+    ) -> None:
+        (request_id,) = give(sessions, cast.anna)
+        with db.transaction(sessions) as session:
+            firm = make_client(session, "ООО Ромашка")
+            session.get_one(Request, request_id).suggested_client_id = firm.id
+        anna = logged_in("anna")
+        assert "Возможно, это клиент" in anna.get(f"/requests/{request_id}").text
+        assert logged_in("boris").post(f"/requests/{request_id}/client", {"what": "accept"}).status_code == 404
+
+        assert anna.post(f"/requests/{request_id}/client", {"what": "accept"}).status_code == 302
+
+        row = request_of(sessions, request_id)
+        assert (row.client_id, row.suggested_client_id) == (firm.id, None)
+        page = anna.get(f"/requests/{request_id}").text
+        assert "Возможно, это клиент" not in page
+        assert "ООО Ромашка" in page
+        assert anna.post(f"/requests/{request_id}/client", {"what": "decline"}).status_code == 422
+
+    def test_a_repeat_and_its_first_lead_to_each_other(self, logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+        first, second = give(sessions, cast.anna, 2)
+        with db.transaction(sessions) as session:
+            client = make_client(session)
+            session.get_one(Request, first).client_id = client.id
+            again = session.get_one(Request, second)
+            again.client_id, again.is_duplicate, again.duplicate_of_id = client.id, True, first
+        galina = logged_in("galina")
+        assert f'href="/requests/{first}"' in galina.get(f"/requests/{second}").text
+        assert f'href="/requests/{second}"' in galina.get(f"/requests/{first}").text
+
+
 class TestProposals:
     def decided(self, sessions: Sessions, mode: str) -> int:
         with db.transaction(sessions) as session:
