@@ -114,8 +114,8 @@ class StillHolds(InputError):
     def __init__(self, requests: int) -> None:
         super().__init__(
             path="left_on",
-            ru=f"у него открытых заявок: {requests}. Сначала передайте их: кнопка «Уход менеджера» выше",
-            en=f"open requests he holds: {requests}. Hand them over first: the button “Leaving” above",
+            ru=f"у него открытых заявок: {requests}. Сначала передайте их: кнопка «Уход…» выше",
+            en=f"open requests he holds: {requests}. Hand them over first: the button “Leaving…” above",
             requests=requests,
         )
 
