@@ -53,6 +53,8 @@ LEASE_SECONDS = 5
 """How long a worker that died keeps an item from the others."""
 MAX_ATTEMPTS = 5
 MAX_BACKOFF_SECONDS = 60
+LONGEST_LEASE_SECONDS = 120
+"""No lease and no pause is longer: one that seems to be was taken before the clock of the machine was put back."""
 BATCH = 1000
 """Ids in one statement: SQLite bears no more than 32,766 parameters, and locks are taken in small steps."""
 
@@ -149,6 +151,8 @@ def _wake(session: Session, kind: WorkKind, ids: Iterable[int], at: datetime) ->
     woken = 0
     # In the order of ids, as every other writer of many: two publications then never wait for each other in a ring.
     for batch in _batches(ids):
+        # Those in hand too: whoever is at one decides by what was before, and writes at his end when to look again.
+        lock_items(session, kind, batch)
         woken += _changed(
             session,
             update(WorkItem)
@@ -209,12 +213,14 @@ def next_due(for_sqlite: bool, kinds: Collection[WorkKind]) -> Select[int]:
 
     Parameters: `now`, and on SQLite `machine_now`.
     """
+    machine_now = _machine_clock(for_sqlite)
+    longest = sql_cast(machine_now, BigInteger) + LONGEST_LEASE_SECONDS * 1_000_000
     return (
         select(_ITEMS.id)
         .where(
             _ITEMS.wake_at <= bindparam("now", type_=UtcDateTime()),
             _ITEMS.quarantined_at.is_(None),
-            or_(_ITEMS.lease_until.is_(None), _ITEMS.lease_until < _machine_clock(for_sqlite)),
+            or_(_ITEMS.lease_until.is_(None), _ITEMS.lease_until < machine_now, _ITEMS.lease_until > longest),
             # "Not one of the others": by "one of these" SQLite would pick the index of kinds and sort all items.
             _ITEMS.kind.not_in([kind for kind in WorkKind if kind not in kinds]),
         )
