@@ -52,6 +52,8 @@ _CHOSEN_BY: Final = {
     "round_robin": ("по очереди", "round robin"),
     "least_loaded": ("наименее загруженный", "the least loaded"),
 }
+HIDDEN_STEP: Final = "hidden"
+"""Stands for the side of the mean on which a request stands, for who may not know what it is worth."""
 _LEVEL: Final = {
     None: (
         "Наравне по недобору (разница не более ½ заявки): {level}; дольше всех без новой заявки: {name}.",
@@ -63,10 +65,14 @@ _LEVEL: Final = {
         "Level by shortfall (within ½ a request): {level}. The request is worth at least the mean of the last 90 days, "
         "so it goes to the one of them who is furthest behind in value: {name}.",
     ),
+    HIDDEN_STEP: (
+        "Наравне по недобору (разница не более ½ заявки): {level}. Среди них решает сумма заявки: {name}.",
+        "Level by shortfall (within ½ a request): {level}. Among them the value of the request decides: {name}.",
+    ),
     "small": (
         "Наравне по недобору (разница не более ½ заявки): {level}. Сумма заявки меньше средней за 90 дней, поэтому "
         "её получает тот из них, кто больше впереди по сумме: {name}.",
-        "Level by shortfall (within ½ a request): {level}. The request is worth less than the mean of the last 90 days, "
+        "Level by shortfall (within ½ a request): {level}. It is worth less than the mean of the last 90 days, "
         "so it goes to the one of them who is furthest ahead in value: {name}.",
     ),
 }

@@ -1,12 +1,18 @@
 """One stored decision in words, as far as the reader may see it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from rules_engine.decisions.assignment_words import candidate_words, explain_assignment, pool_name, reason_words
+from rules_engine.decisions.assignment_words import (
+    HIDDEN_STEP,
+    candidate_words,
+    explain_assignment,
+    pool_name,
+    reason_words,
+)
 from rules_engine.decisions.callback_words import explain_callbacks
 from rules_engine.decisions.escalation_words import explain_escalation
 from rules_engine.decisions.field_words import condition_words, value_words
@@ -207,12 +213,22 @@ def _deciding(outcome: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _shown(detail: Mapping[str, Any], reader: Reader) -> Mapping[str, Any]:
-    """Return the detail without what firings saw of the amount, where the reader may not see it."""
+    """Return the detail without what firings and strategies saw of the amount, where the reader may not see it."""
     outcome = detail["outcome"]
-    if reader.sees_amounts or "firings" not in outcome:
+    if reader.sees_amounts or "scheduled" in outcome:
         return detail
+    if "firings" not in outcome:
+        return {**detail, "outcome": {**outcome, "attempts": _without_step(outcome["attempts"])}}
     firings = [
         {**firing, "seen": [item for item in firing["seen"] if item["field"] not in MONEY_FIELDS]}
         for firing in outcome["firings"]
     ]
-    return {**detail, "outcome": {**outcome, "firings": firings}}
+    transfer = outcome["transfer"]
+    if transfer:
+        transfer = {**transfer, "attempts": _without_step(transfer["attempts"])}
+    return {**detail, "outcome": {**outcome, "firings": firings, "transfer": transfer}}
+
+
+def _without_step(attempts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the attempts without the side of the mean on which the request stood: it tells what it is worth."""
+    return [{**one, "value_step": HIDDEN_STEP} if one.get("value_step") else one for one in attempts]

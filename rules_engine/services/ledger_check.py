@@ -132,7 +132,9 @@ def _compare(
         differs("value", parse_amount(one["value"]), so_far.value[one["id"]])
     day_start = picture.start_of_day(picture.day_of(row.at))
     eligible = [one for one in attempt["candidates"] if one["eligible"]]
-    standings = [_standing(one, so_far, day_start) for one in eligible]
+    # A limit that kept nothing for later changed nothing: then it does not matter what was received before today.
+    limited = any(one.get("catch_up") for one in eligible)
+    standings = [_standing(one, so_far, day_start if limited else None) for one in eligible]
     if row.strategy == Strategy.FAIR_SHARE:
         step = attempt.get("value_step")
         share = FairShare(standings, ValueStep(step) if step else None)
@@ -149,7 +151,7 @@ def _compare(
     return found
 
 
-def _standing(one: Mapping[str, Any], so_far: _SoFar, day_start: datetime) -> Standing:
+def _standing(one: Mapping[str, Any], so_far: _SoFar, day_start: datetime | None) -> Standing:
     caught = one.get("catch_up")
     return Standing(
         id=one["id"],
@@ -158,8 +160,7 @@ def _standing(one: Mapping[str, Any], so_far: _SoFar, day_start: datetime) -> St
         value_minor=so_far.value[one["id"]],
         last_received_us=so_far.received.get(one["id"]),
         open_requests=one["open"],
-        count_before=so_far.count_before(one["id"], day_start),
-        # A limit that kept nothing for later changed nothing.
+        count_before=so_far.count_before(one["id"], day_start) if day_start is not None else 0,
         extra_per_day=caught["limit"] if caught else None,
     )
 

@@ -207,6 +207,22 @@ class TestReader:
 
         assert words(told["facts"])["request.amount"].startswith("14")
 
+    def test_who_may_not_know_the_amount_is_not_told_whether_it_is_a_large_one(self, session: Session) -> None:
+        cast = make_cast(session)
+        make_version(session, "assignment", assignment_rules())
+        for place, amount in enumerate((1_000, 1_000, 1_000, 90_000)):
+            request = make_request(session, amount_minor=amount)
+            decide_and_assign(session, request, MONDAY + timedelta(minutes=place))
+            session.flush()
+        holder = next(one for one in (cast.anna, cast.boris, cast.vera) if one.id == request.manager_id)
+
+        to_head = " ".join(explain_request(session, request.id, "ru", cast.galina)["sentences"])
+        to_holder = " ".join(explain_request(session, request.id, "ru", holder.user)["sentences"])
+
+        assert "не меньше средней за 90 дней" in to_head
+        assert "Среди них решает сумма заявки" in to_holder
+        assert "средней" not in to_holder
+
     def test_a_head_sees_everything(self, session: Session) -> None:
         cast, request = assigned(session)
 

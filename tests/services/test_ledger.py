@@ -398,6 +398,12 @@ class TestCommand:
             "shortfall",
         }
 
+    def test_verified_it_tells_how_many_choices_came_out_the_same(self, filled: None) -> None:
+        found = json.loads(self.run("2026-10", "--verify", "--json").stdout)
+        assert (found["month"], found["differences"]) == ("2026-10", [])
+        assert found["choices"] > 0
+        assert "расхождений: 0" in self.run("2026-10", "--verify").stdout
+
     def test_for_a_person_it_prints_a_table(self, filled: None) -> None:
         answer = self.run("2026-10", "--team", "sales")
 
