@@ -199,7 +199,7 @@ def _values(row: CalendarException | None) -> dict[str, Any]:
     return {"kind": row.kind, "windows": windows_text(row.windows), "note": row.note}
 
 
-def _preview(calendar: Calendar, asked: Any, problem: PravilaError | None = None) -> ResponseReturnValue:
+def _preview(calendar: Calendar, asked: Any, problem: PravilaError | None = None) -> str:
     session = db_session()
     changes, known = [], None
     try:

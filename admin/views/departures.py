@@ -80,7 +80,7 @@ def confirm_away(login: str) -> ResponseReturnValue:
         plan = departures.away_today(
             db_session(),
             manager.id,
-            reason=request.form.get("reason", "") or _("away today"),
+            reason=request.form.get("reason", "") or _("Away today"),
             actor=actor(),
             now=request_now(),
             expected=request.form.get("plan", ""),
@@ -117,6 +117,7 @@ def leave(login: str) -> ResponseReturnValue:
             wishes,
             actor=actor(),
             now=request_now(),
+            reason=_("Leaving: %(name)s", name=manager.name),
             expected=request.form.get("plan", ""),
         )
     except PravilaError as problem:

@@ -128,7 +128,7 @@ def away_today(
     plan = plan_away(session, manager_id, now)
     if expected is not None and expected != plan.fingerprint:
         raise PlanChanged
-    why = " ".join(reason.split())[:200] or "сегодня отсутствует"
+    why = " ".join(reason.split())[:200] or "Сегодня отсутствует"
     if plan.absence is not None:
         form = AbsenceIn(manager=plan.manager.login, starts_at=plan.absence[0], ends_at=plan.absence[1], reason=why)
         absences.put(session, form, now=now, actor=actor)

@@ -137,11 +137,19 @@ def plan_leaving(session: Session, manager_id: int, wishes: Wishes, now: datetim
 
 
 def leave(
-    session: Session, manager_id: int, wishes: Wishes, *, actor: str, now: datetime, expected: str | None = None
+    session: Session,
+    manager_id: int,
+    wishes: Wishes,
+    *,
+    actor: str,
+    now: datetime,
+    reason: str = "",
+    expected: str | None = None,
 ) -> LeavingPlan:
     """Carry a plan out and return it: requests and other people's calls move now, each client on his day.
 
-    Raises PlanChanged where `expected`, the fingerprint of the preview, no longer holds, and what `plan_leaving` does.
+    `reason` stands in the history of each request. Raises PlanChanged where `expected`, the fingerprint of the preview,
+    no longer holds, and what `plan_leaving` does.
     """
     lock(session, _open_requests(session, manager_id), _calls_elsewhere(session, manager_id), now)
     plan = plan_leaving(session, manager_id, wishes, now)
@@ -165,8 +173,8 @@ def leave(
         },
     )
     session.flush()
-    reason = f"уход: {plan.manager.name}"
-    move_requests(session, plan.requests, reason=reason, actor=actor, now=now)
+    why = reason or f"Уход: {plan.manager.name}"
+    move_requests(session, plan.requests, reason=why, actor=actor, now=now)
     move_calls(session, plan.manager, plan.calls, actor=actor, now=now)
     moves = [
         ClientMove(
