@@ -38,7 +38,8 @@ class Request(Keyed):
     __table_args__ = table_args(
         UniqueConstraint("source", "external_id"),
         Index("ix_requests_status_received_at", "status", "received_at"),
-        Index("ix_requests_manager_id_status", "manager_id", "status"),
+        # Also what counts a manager's open and unanswered requests, for each candidate of each decision: from it alone.
+        Index("ix_requests_manager_id_status", "manager_id", "status", "is_history", "first_answer_at"),
         Index("ix_requests_client_id", "client_id"),
         Index("ix_requests_received_at", "received_at"),
         # The mean amount of a service and channel is read from the index alone.
@@ -138,6 +139,15 @@ class Assignment(Keyed):
         Index("ix_assignments_request_id", "request_id"),
         Index("ix_assignments_manager_id_assigned_at", "manager_id", "assigned_at"),
         Index("ix_assignments_answer_due_at", "answer_due_at"),
+        # What a team has open, and what of it is late.
+        Index(
+            "ix_assignments_open_manager_id",
+            "manager_id",
+            "first_answer_at",
+            "answer_due_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
     request_id: Mapped[int] = mapped_column(ForeignKey("requests.id"))

@@ -67,10 +67,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('waiting_key', sa.String(), nullable=True))
         batch_op.create_foreign_key(batch_op.f('fk_requests_duplicate_of_id'), 'requests', ['duplicate_of_id'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_requests_suggested_client_id'), 'clients', ['suggested_client_id'], ['id'])
+        batch_op.drop_index('ix_requests_manager_id_status')
+        batch_op.create_index('ix_requests_manager_id_status', ['manager_id', 'status', 'is_history', 'first_answer_at'], unique=False)
         batch_op.create_index('ix_requests_waiting', ['waiting_key', 'id'], unique=False, sqlite_where=sa.text('waiting_key IS NOT NULL'), postgresql_where=sa.text('waiting_key IS NOT NULL'))
 
     with op.batch_alter_table('assignments', schema=None) as batch_op:
         batch_op.add_column(sa.Column('line_busy_at', sa.BigInteger(), nullable=True))
+        batch_op.create_index('ix_assignments_open_manager_id', ['manager_id', 'first_answer_at', 'answer_due_at'], unique=False, sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
 
     with op.batch_alter_table('outbox_messages', schema=None) as batch_op:
         batch_op.add_column(sa.Column('is_urgent', sa.Boolean(), nullable=False, server_default='0'))
@@ -85,9 +88,12 @@ def downgrade() -> None:
         batch_op.drop_column('is_urgent')
 
     with op.batch_alter_table('assignments', schema=None) as batch_op:
+        batch_op.drop_index('ix_assignments_open_manager_id', sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
         batch_op.drop_column('line_busy_at')
 
     with op.batch_alter_table('requests', schema=None) as batch_op:
+        batch_op.drop_index('ix_requests_manager_id_status')
+        batch_op.create_index('ix_requests_manager_id_status', ['manager_id', 'status'], unique=False)
         batch_op.drop_index('ix_requests_waiting', sqlite_where=sa.text('waiting_key IS NOT NULL'), postgresql_where=sa.text('waiting_key IS NOT NULL'))
         batch_op.drop_constraint(batch_op.f('fk_requests_suggested_client_id'), type_='foreignkey')
         batch_op.drop_constraint(batch_op.f('fk_requests_duplicate_of_id'), type_='foreignkey')
