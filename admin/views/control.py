@@ -127,6 +127,7 @@ def fairness() -> ResponseReturnValue:
     month, view, cause = _month(), _view(), _cause()
     team = view.team.code if view.team else None
     sort = request.args.get("sort", "")
+    lines = control_shares.shares(session, month, now, team=team)
     return render_template(
         "control/fairness.html",
         view=view,
@@ -134,7 +135,7 @@ def fairness() -> ResponseReturnValue:
         month_words=month_words(month, language()),
         before=earlier(month),
         after=earlier(month, -1) if month < month_of_instant(session, now).text else None,
-        lines=sorted_shares(control_shares.shares(session, month, now, team=team), sort),
+        lines=sorted_shares(lines, sort) if any(line.count or line.by_cause for line in lines) else [],
         sort=sort,
         cause=cause,
         cause_words=lambda code: CAUSE_WORDS[code][language()],

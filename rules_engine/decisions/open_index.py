@@ -108,6 +108,30 @@ def worked_until(index: OpenIndex, us: int) -> int:
     return min(index.worked[at] + us - index.opens[at], index.worked_after[at])
 
 
+def worked_in_each(index: OpenIndex, spans: Sequence[Interval]) -> list[int]:
+    """Return the time open in each span, 0 where it ends before it begins; the index covers them all."""
+    opens, worked, worked_after = index.opens, index.worked, index.worked_after
+    if not opens:
+        return [0 for _ in spans]
+    found = []
+    for start, end in spans:
+        last = bisect_right(opens, end) - 1
+        if end <= start or last < 0:
+            found.append(0)
+            continue
+        first = bisect_right(opens, start, 0, last + 1) - 1
+        until_end = worked[last] + end - opens[last]
+        if until_end > worked_after[last]:
+            until_end = worked_after[last]
+        until_start = 0
+        if first >= 0:
+            until_start = worked[first] + start - opens[first]
+            if until_start > worked_after[first]:
+                until_start = worked_after[first]
+        found.append(until_end - until_start)
+    return found
+
+
 def _with_duty_and_absences(year: OwnYear, absences: Sequence[Interval], duty: Sequence[Interval]) -> list[Interval]:
     intervals = year.intervals
     lo, hi = year.midnights[0], year.end

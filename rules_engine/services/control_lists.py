@@ -86,16 +86,14 @@ def page(
     `sort` is one of SORTS, a minus before it turns it round; what is none of them sorts by time, the newest first.
     """
     control_rows.prepare(session)
+    number = max(1, number)
     if asked.figure in CALLS:
         return _calls_page(session, period, now, asked, number, size)
     behind = FIGURES[asked.figure](period, now, asked)
-    total = session.scalar(select(func.count()).select_from(behind)) or 0
-    pages = max(1, -(-total // size))
-    number = min(max(1, number), pages)
     query = (
         select(
             behind, Request.external_id, Request.client_name, Client.name, Request.expected_value_minor, Request.status,
-            Request.is_duplicate, User.name.label("manager"),
+            Request.is_duplicate, User.name.label("manager"), func.count().over().label("of_all"),
         )
         .join(Request, Request.id == behind.c.request_id)
         .outerjoin(Client, Client.id == Request.client_id)
@@ -103,10 +101,15 @@ def page(
         .join(User, User.id == Manager.user_id)
         .order_by(*_order(sort, behind))
         .limit(min(size, LARGEST))
-        .offset((number - 1) * size)
     )  # fmt: skip
-    found = rows(session, query, {})
-    return Page(list(_listed(session, period, now, asked, found)), total, number, pages)
+    found = rows(session, query.offset((number - 1) * size), {})
+    if not found and number != 1:
+        # There is no such page, and nothing that says how many there are.
+        total = session.scalar(select(func.count()).select_from(behind)) or 0
+        number = max(1, -(-total // size))
+        found = rows(session, query.offset((number - 1) * size), {})
+    total = found[0].of_all if found else 0
+    return Page(list(_listed(session, period, now, asked, found)), total, number, max(1, -(-total // size)))
 
 
 def _order(sort: str, behind: Subquery) -> tuple[Any, ...]:
@@ -139,7 +142,7 @@ def _listed(session: Session, period: Period, now: datetime, asked: Asked, found
             manager=row.manager,
             value_minor=row.expected_value_minor,
             status=row.status,
-            counts=row.net,
+            counts=int(row.net),
             minutes=minutes,
             why=_why(asked.figure, row, missing),
             request_id=row.request_id,
@@ -162,12 +165,17 @@ def _why(figure: str, row: Any, missing: Mapping[int, Text]) -> Text | None:
     return missing.get(row.request_id)
 
 
-def _facts(condition: Callable[[Any], ColumnElement[bool]]) -> Callable[[Period, datetime, Asked], Subquery]:
+def _facts(
+    condition: Callable[[Any], ColumnElement[bool]], *, by_ledger: bool = False
+) -> Callable[[Period, datetime, Asked], Subquery]:
+    """Return a list of the facts; `by_ledger`: a row counts what the ledger counts, else it is one."""
+
     def read(period: Period, now: datetime, asked: Asked) -> Subquery:
         found = control_rows.facts(period, now, asked.ids)
+        counts = found.c.net if by_ledger else literal(1)
         return (
             select(
-                found.c.request_id, found.c.manager_id, found.c.at, found.c.net, found.c.how,
+                found.c.request_id, found.c.manager_id, found.c.at, counts.label("net"), found.c.how,
                 null().label("assigned"), null().label("answered"),
             )
             .where(condition(found.c))
@@ -212,7 +220,7 @@ def _late_now(_period: Period, now: datetime, asked: Asked) -> Subquery:
 
 
 FIGURES: Final[Mapping[str, Callable[[Period, datetime, Asked], Subquery]]] = {
-    "received": _facts(lambda row: row.net != 0),
+    "received": _facts(lambda row: row.net != 0, by_ledger=True),
     "owed": _facts(lambda row: row.net > 0),
     "processed": _facts(lambda row: and_(row.net > 0, row.is_processed == 1)),
     "unprocessed": _facts(lambda row: and_(row.net > 0, row.is_processed == 0)),

@@ -33,8 +33,8 @@ from rules_engine.services.control_period import Period
 from rules_engine.services.ledger_rows import Cause
 
 GROUPS: Final = 5
-_SCATTER, _MODULUS = 48_271, 2_147_483_647
-"""Of Lehmer's generator: spreads requests of one value over the groups without regard to their age."""
+_SCATTER, _MODULUS, _PERIOD = 2_654_435_761, 1 << 32, 1_000_003
+"""Knuth's multiplicative hash: spreads requests of one value over the groups without regard to their age."""
 
 Ids = Collection[int] | None
 """Managers; None: all."""
@@ -53,13 +53,14 @@ def facts(period: Period, now: datetime, ids: Ids) -> CTE:
     """Return a row for each manager and request of the period.
 
     `net`: what the ledger counts, +1, 0 or -1; `was_given`, `was_taken` (for want of an answer), `is_processed`,
-    `is_paid`, `is_marked` (spam or a duplicate): 0 or 1. `at`: since when it is his; `done_at`, `how` of what was
-    processed, else empty; `value`: expected at arrival, None where it is not known. `was_due`: 0 where the time to
+    `is_paid`, `is_marked` (spam or a duplicate): 0 or 1. `at`: since when it is his; `how` it was
+    processed, else None; `value`: expected at arrival, None where it is not known. `was_due`: 0 where the time to
     answer is not over yet.
     """
     until = period.until(now)
     of_ledger = _of_ledger(period, until, ids)
     done = _first_done(period, until)
+    his = done.c.manager_id == of_ledger.c.manager_id
     held = and_(Request.manager_id == of_ledger.c.manager_id, Request.closed_at < until)
     return (
         select(
@@ -69,9 +70,8 @@ def facts(period: Period, now: datetime, ids: Ids) -> CTE:
             of_ledger.c.net,
             of_ledger.c.was_given,
             of_ledger.c.was_taken,
-            case((done.c.request_id.is_not(None), 1), else_=0).label("is_processed"),
-            done.c.at.label("done_at"),
-            done.c.how,
+            case((his, 1), else_=0).label("is_processed"),
+            case((his, done.c.how)).label("how"),
             case((and_(Request.status == RequestStatus.WON, held), 1), else_=0).label("is_paid"),
             case((or_(Request.status == RequestStatus.SPAM, Request.is_duplicate.is_(True)), 1), else_=0).label(
                 "is_marked"
@@ -155,7 +155,7 @@ def sized(rows: CTE) -> Subquery:
         .having(func.min(rows.c.was_due) == 1)
         .subquery("once")
     )
-    group = func.ntile(GROUPS).over(order_by=(once.c.value, once.c.request_id * _SCATTER % _MODULUS))
+    group = func.ntile(GROUPS).over(order_by=(once.c.value, once.c.request_id % _PERIOD * _SCATTER % _MODULUS))
     return select(once, group.label("size")).subquery("sized")
 
 
