@@ -83,6 +83,8 @@ TABLE: dict[str, Row] = {
     "overdue.decline": HEADS,
     "overdue.end": HEADS,
     **reference("client_cards", read=READS_ALL, write=HEADS),
+    # otherwise.py
+    "otherwise.index": READS_ALL,
     # control.py
     "control.index": READS_ALL,
     "control.processed": READS_ALL,

@@ -29,6 +29,7 @@ from admin.views import (
     me,
     messages,
     my_tasks,
+    otherwise,
     outbox,
     overdue_actions,
     payments,
@@ -71,6 +72,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     clients.init_app(app)
     bonus.init_app(app)
     control.init_app(app)
+    otherwise.init_app(app)
     overdue_actions.init_app(app)
     payments.init_app(app)
     plans.init_app(app)

@@ -28,7 +28,7 @@ ITEMS: tuple[Item, ...] = (
     Item("home.home", lazy_gettext("Home"), ("/",), STAFF),
     Item("my.index", lazy_gettext("My tasks"), ("/my/",), frozenset({Role.MANAGER})),
     Item("rules.index", lazy_gettext("Rules"), ("/rules/", "/modes/"), STAFF),
-    Item("control.index", lazy_gettext("Control"), ("/control/",), STAFF),
+    Item("control.index", lazy_gettext("Control"), ("/control/", "/otherwise/"), STAFF),
     Item("overdue.index", lazy_gettext("Overdue actions"), ("/overdue/",), frozenset({Role.HEAD})),
     Item("requests.index", lazy_gettext("Requests"), ("/requests/",)),
     Item("clients.index", lazy_gettext("Clients"), ("/clients/",)),
