@@ -28,6 +28,7 @@ _NOT_MARKED: Final = {"ru": "ответ отмечен вручную", "en": "t
 _SPAM: Final = {"ru": "отмечена как спам", "en": "marked as spam"}
 _DUPLICATE: Final = {"ru": "отмечена как повтор", "en": "marked as a duplicate"}
 _NOT_CALLED: Final = {"ru": "звонок не сделан", "en": "not called"}
+_CALLED_LATER: Final = {"ru": "сделан после конца периода", "en": "made after the end of the period"}
 _NOT_VALID: Final = {"ru": "не засчитан: не дозвонились или короткий разговор", "en": "nobody reached, or too short"}
 
 SORTS: Final = ("at", "value", "manager", "number", "status")
@@ -282,9 +283,17 @@ def _calls_page(session: Session, period: Period, now: datetime, asked: Asked, n
             status=None,
             counts=1,
             minutes=None,
-            why=None if row.done_at and row.is_valid else _NOT_CALLED if row.done_at is None else _NOT_VALID,
+            why=_why_not_met(row, until),
             client_id=row.client_id,
         )
         for row in rows(session, query, {})
     ]
     return Page(found, total, number, pages)
+
+
+def _why_not_met(row: Any, until: datetime) -> Text | None:
+    if row.done_at is None:
+        return _NOT_CALLED
+    if not row.is_valid:
+        return _NOT_VALID
+    return _CALLED_LATER if row.done_at >= until else None
