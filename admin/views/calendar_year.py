@@ -77,7 +77,6 @@ def change(calendar_id: int, day_text: str) -> ResponseReturnValue:
                 return _page(calendar, day, problems), 422
             note = request.form.get("note", "").strip()[:200]
             outcome = calendars.put_day(session, calendar, day, DayKind(kind), windows=hours, note=note, actor=actor())
-        calendars.working(session, calendar)
         if outcome is not Outcome.UNCHANGED:
             calendars.days_changed(session, request_now())
     except PravilaError as problem:
@@ -112,7 +111,6 @@ def bring(calendar_id: int) -> ResponseReturnValue:
             actor=actor(),
             keep_own=bool(request.form.get("keep_own")),
         )
-        calendars.working(session, calendar)
         changed = counts[Outcome.CREATED] + counts[Outcome.UPDATED]
         if changed:
             calendars.days_changed(session, request_now())

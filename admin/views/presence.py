@@ -69,12 +69,13 @@ class AbsenceView(ReferenceView):
     def apply(self, form: Any, model: Any, *, is_created: bool) -> None:
         spans = form.manager_id.data, form.starts_at.data, form.ends_at.data
         absences.check(db_session(), *spans, besides=None if is_created else model.id)
+        model.former_id = model.manager_id
         form.populate_obj(model)
         # The relationship follows its key only after a flush; the audit and the page want it now.
         model.manager = db_session().get_one(Manager, model.manager_id)
 
     def after_change(self, session: Session, model: Any) -> None:
-        wake(session, model.manager_id)
+        wake(session, model)
 
 
 class DutyForm(FlaskForm):
@@ -135,6 +136,7 @@ class DutyView(ReferenceView):
     def apply(self, form: Any, model: Any, *, is_created: bool) -> None:
         spans = form.manager_id.data, form.starts_at.data, form.ends_at.data
         duty.check(db_session(), *spans, besides=None if is_created else model.id)
+        model.former_id = model.manager_id
         model.manager_id, model.starts_at, model.ends_at = spans
         model.note = form.note.data or ""
         model.manager = db_session().get_one(Manager, model.manager_id)
@@ -145,7 +147,7 @@ class DutyView(ReferenceView):
             # By the clock on the wall: a shift begins at ten in summer and in winter.
             edges = [local(edge) + timedelta(weeks=week) for edge in (model.starts_at, model.ends_at)]
             duty.put(session, model.manager_id, edges[0], edges[1], note=model.note, now=request_now(), actor=actor())
-        wake(session, model.manager_id)
+        wake(session, model)
 
 
 @blueprint.get("/")
@@ -199,10 +201,11 @@ def _day(text: str) -> date | None:
     return found if 1990 < found.year < 2100 else None
 
 
-def wake(session: Session, manager_id: int) -> None:
-    """Have the requests and calls of a manager looked at again: his clocks have moved."""
-    work.wake_open_requests(session, request_now(), manager_ids=(manager_id,))
-    work.wake_calls(session, request_now(), manager_ids=(manager_id,))
+def wake(session: Session, model: Any) -> None:
+    """Have the requests and calls of a row's manager looked at again, and of whoever it was before."""
+    concerned = {model.manager_id, getattr(model, "former_id", None)} - {None}
+    work.wake_open_requests(session, request_now(), manager_ids=concerned)
+    work.wake_calls(session, request_now(), manager_ids=concerned)
 
 
 def add_views(admin: Admin) -> None:

@@ -36,7 +36,8 @@ def put_day(
 ) -> Outcome:
     """Record how a date differs from its weekday. After the last one the caller calls `days_changed`.
 
-    `windows` counts with `DayKind.WINDOWS` only. Raises CalendarError for windows that make no sense.
+    `windows` counts with `DayKind.WINDOWS` only. Raises CalendarError for windows that make no sense, and where no
+    working time would be left.
     """
     hours = [list(window) for window in windows] if kind is DayKind.WINDOWS else None
     exception_of(kind, hours, day)
@@ -54,6 +55,7 @@ def put_day(
         row.kind, row.windows, row.note = kind.value, hours, note
         outcome = Outcome.UPDATED
     session.flush()
+    _check(session, calendar)
     audit.record(
         session,
         actor=actor,
@@ -67,7 +69,10 @@ def put_day(
 
 
 def remove_day(session: Session, calendar: Calendar, day: date, *, actor: str) -> Outcome:
-    """Let a date be as its weekday again. After the last one the caller calls `days_changed`."""
+    """Let a date be as its weekday again. After the last one the caller calls `days_changed`.
+
+    Raises CalendarError where no working time would be left.
+    """
     row = session.scalars(
         select(CalendarException).where(CalendarException.calendar_id == calendar.id, CalendarException.day == day)
     ).one_or_none()
@@ -83,7 +88,15 @@ def remove_day(session: Session, calendar: Calendar, day: date, *, actor: str) -
     )
     session.delete(row)
     session.flush()
+    _check(session, calendar)
     return Outcome.UPDATED
+
+
+def _check(session: Session, calendar: Calendar) -> None:
+    """Raise CalendarError where a date that was changed leaves no working time at all."""
+    # A week with hours always does: what is asked for each of many dates is asked only of the others.
+    if not any(calendar.weekly.values()):
+        working(session, calendar)
 
 
 def working(session: Session, calendar: Calendar) -> WorkingCalendar:

@@ -96,24 +96,15 @@ def plan_away(session: Session, manager_id: int, now: datetime) -> AwayPlan:
     Raises NotFound, and InputError for who is not employed or never works again.
     """
     picture = reference(session)
-    manager = picture.manager(manager_id)
-    if not manager.is_employed(now):
-        raise InputError(
-            path="manager", ru=f"{manager.name} не работает в компании", en=f"{manager.name} does not work here"
-        )
-    start = now
-    while (there := manager.absence_at(start)) is not None:
-        start = there[1]
-    until = manager.hours.end_of_current_or_next_working_day(now)
-    # Where one more absence begins later today, that one takes over.
-    until = min([until, *(span[0] for span in manager.absences if start < span[0] < until)])
+    manager = _here(picture, manager_id, now)
+    span, until = _absence(manager, now)
     return AwayPlan(
         manager,
         now,
-        (start, until) if start < until else None,
-        max(until, start),
+        span,
+        until,
         plan_requests(session, picture, manager, _unanswered(session, manager_id), now),
-        plan_calls(session, picture, manager, _due_calls(session, manager_id, max(until, start)), now),
+        plan_calls(session, picture, manager, _due_calls(session, manager_id, until), now),
     )
 
 
@@ -124,14 +115,18 @@ def away_today(
 
     Raises PlanChanged where it no longer holds, and what `plan_away` raises.
     """
+    picture = reference(session)
+    span = _absence(_here(picture, manager_id, now), now)[0]
+    why = " ".join(reason.split())[:200] or "Сегодня отсутствует"
+    if span is not None:
+        login = picture.manager(manager_id).login
+        form = AbsenceIn(manager=login, starts_at=span[0], ends_at=span[1], reason=why)
+        # First of all: it wakes requests, whose items are locked before the month of the ledger is.
+        absences.put(session, form, now=now, actor=actor)
     lock(session, _unanswered(session, manager_id), _due_calls(session, manager_id, LATEST), now)
-    plan = plan_away(session, manager_id, now)
+    plan = replace(plan_away(session, manager_id, now), absence=span)
     if expected is not None and expected != plan.fingerprint:
         raise PlanChanged
-    why = " ".join(reason.split())[:200] or "Сегодня отсутствует"
-    if plan.absence is not None:
-        form = AbsenceIn(manager=plan.manager.login, starts_at=plan.absence[0], ends_at=plan.absence[1], reason=why)
-        absences.put(session, form, now=now, actor=actor)
     move_requests(session, plan.requests, reason=why, actor=actor, now=now)
     move_calls(session, plan.manager, plan.calls, actor=actor, now=now)
     session.flush()
@@ -253,6 +248,26 @@ def move_calls(session: Session, manager: ManagerRef, moves: Iterable[CallMove],
             now=now,
         )
     return sum(numbers.values())
+
+
+def _here(picture: Reference, manager_id: int, now: datetime) -> ManagerRef:
+    manager = picture.manager(manager_id)
+    if not manager.is_employed(now):
+        raise InputError(
+            path="manager", ru=f"{manager.name} не работает в компании", en=f"{manager.name} does not work here"
+        )
+    return manager
+
+
+def _absence(manager: ManagerRef, now: datetime) -> tuple[tuple[datetime, datetime] | None, datetime]:
+    """Return the absence that is to be written, None where it stands already, and when he is back."""
+    start = now
+    while (there := manager.absence_at(start)) is not None:
+        start = there[1]
+    until = manager.hours.end_of_current_or_next_working_day(now)
+    # Where one more absence begins later today, that one takes over.
+    until = min([until, *(span[0] for span in manager.absences if start < span[0] < until)])
+    return ((start, until), until) if start < until else (None, start)
 
 
 def _picked(pool: Pool, roster: Roster) -> int | None:

@@ -151,6 +151,8 @@ def leave(
     `reason` stands in the history of each request. Raises PlanChanged where `expected`, the fingerprint of the preview,
     no longer holds, and what `plan_leaving` does.
     """
+    # First of all: items are locked before the month of the ledger is.
+    work.wake_open_requests(session, now, manager_ids=(manager_id,))
     lock(session, _open_requests(session, manager_id), _calls_elsewhere(session, manager_id), now)
     plan = plan_leaving(session, manager_id, wishes, now)
     if expected is not None and expected != plan.fingerprint:
@@ -192,7 +194,6 @@ def leave(
     for move in moves:
         work.ask(session, WorkKind.CLIENT_MOVE, move.id, move.at)
     _tell(session, plan, now)
-    work.wake_open_requests(session, now, manager_ids=(manager_id,))
     return plan
 
 

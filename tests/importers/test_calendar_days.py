@@ -12,7 +12,7 @@ from rules_engine.errors import NotFound
 from rules_engine.importers.calendar_days import import_days
 from rules_engine.services.reference import reference
 from rules_engine.settings import Settings
-from tests.factories import make_calendar
+from tests.factories import make_calendar, make_exception
 
 NOW = datetime(2026, 10, 1, 9, tzinfo=UTC)
 DAYS = """date,weekday,type,moved_from
@@ -54,3 +54,17 @@ def test_an_unknown_calendar_is_refused(
 ) -> None:
     with pytest.raises(NotFound, match="moon"):
         import_days(company, settings, tmp_path / "any.csv", calendar_code="moon", now=NOW)
+
+
+def test_a_file_cannot_take_the_last_working_time_of_a_calendar(
+    company: sessionmaker[Session], settings: Settings, tmp_path: Path
+) -> None:
+    with transaction(company) as session:
+        fair = make_calendar(session, "fair", weekly={"mon": []}, is_default=False)
+        make_exception(session, fair, date(2026, 11, 3), "windows", [["10:00", "15:00"]])
+    path = tmp_path / "2026.csv"
+    path.write_text("date,type\n2026-11-03,off\n")
+    report = import_days(company, settings, path, calendar_code="fair", now=NOW)
+    assert [one.ru for one in report.rejected] == ["в календаре нет рабочего времени"]
+    with company() as session:
+        assert reference(session).company_calendar is not None
