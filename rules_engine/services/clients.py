@@ -120,7 +120,7 @@ def put_client(session: Session, data: ClientIn, *, now: datetime, actor: str) -
     if _add_points(session, client.id, data):
         session.expire(client, ["points"])
     session.flush()
-    _share_owner(session, client, before["owner_id"] if before else None)
+    _share_owner(session, client, before["owner_id"] if before else None, actor=actor, now=now)
     if before is None:
         wake_client(session, client.id, now, now=now)
         return client, Outcome.CREATED
@@ -247,7 +247,7 @@ def _fill(session: Session, client: Client, data: ClientIn) -> None:
             client.persons.append(ContactPerson(name=data.contact_person))
 
 
-def _share_owner(session: Session, client: Client, old_owner_id: int | None) -> None:
+def _share_owner(session: Session, client: Client, old_owner_id: int | None, *, actor: str, now: datetime) -> None:
     """Give the firms of a group one owner: who has none gets that of the others, who changes takes them along."""
     if client.group_id is None:
         return
@@ -257,8 +257,20 @@ def _share_owner(session: Session, client: Client, old_owner_id: int | None) -> 
     if client.owner_id is None:
         client.owner_id = next((other.owner_id for other in others if other.owner_id is not None), None)
     for other in others:
-        if other.owner_id is None or (old_owner_id is not None and other.owner_id == old_owner_id):
-            other.owner_id = client.owner_id
+        goes_along = other.owner_id is None or (old_owner_id is not None and other.owner_id == old_owner_id)
+        if not goes_along or other.owner_id == client.owner_id:
+            continue
+        audit.record(
+            session,
+            actor=actor,
+            action="update",
+            subject_kind="client",
+            subject_id=other.id,
+            before={"owner_id": other.owner_id},
+            after={"owner_id": client.owner_id},
+        )
+        other.owner_id = client.owner_id
+        wake_requests(session, other.id, now)
     session.flush()
 
 

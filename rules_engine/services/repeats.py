@@ -12,7 +12,7 @@ from rules_engine.decisions.modes import Mode
 from rules_engine.decisions.picking import Attempt, Verdict
 from rules_engine.language.kinds import Words
 from rules_engine.models import OPEN_STATUSES, AssignmentCause, Request, RequestEvent, RequestStatus
-from rules_engine.services import assignment_texts, journal, ledger_rows
+from rules_engine.services import assignment_texts, journal, ledger_rows, settings_store
 from rules_engine.services.handing_over import Handover, hand_over
 from rules_engine.services.ledger_rows import Cause
 from rules_engine.services.loads import HELD
@@ -86,6 +86,9 @@ def hand_to_same(
     The month of `now` is locked by this transaction.
     """
     seen = whole_roster(session, request, now).candidates[holder.id]
+    usual = settings_store.number(session, settings_store.ANSWER_WITHIN)
+    # What came by night had a longer time to answer than its repeat by day needs.
+    within = min(first.answer_within or usual, usual)
     verdict = Verdict(
         seen.id,
         seen.login,
@@ -103,7 +106,7 @@ def hand_to_same(
         manager=holder.login,
         rule=REPEAT,
         pool="previous",
-        answer_within=first.answer_within,
+        answer_within=within,
         attempts=(Attempt(REPEAT, "previous", None, None, (verdict,)),),
         titles=((REPEAT, _WORDS),),
     )
@@ -133,7 +136,7 @@ def hand_to_same(
             reason=assignment_texts.reason_of_repeat(first),
             decision_id=decision_id,
             delta=0,
-            answer_within=first.answer_within,
+            answer_within=within,
         ),
         now,
     )
