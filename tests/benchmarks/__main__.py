@@ -1,4 +1,4 @@
-"""`make bench`: rule engines beside their peers, requests end to end and replayed, a month's bonuses, a month's control.
+"""`make bench`: rule engines beside their peers, requests end to end and replayed, bonuses and control of a month.
 
 `BENCH_CONTROL_REQUESTS` says of how many requests the month of control is; the promise of two seconds is for 100,000.
 """

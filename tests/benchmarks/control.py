@@ -37,7 +37,8 @@ _ROWS = {
 INSERT INTO requests (source, external_id, body_hash, received_at, client_name, amount_minor, expected_value_minor,
     priority, text, tags, is_duplicate, is_history, status, status_at, close_reason, closed_at, manager_id,
     assigned_at, answer_due_at, first_answer_at, times_waiting, times_reassigned, contact_attempts)
-SELECT 'bench', n::text, '', at, '', CASE WHEN n % 6 > 0 THEN worth END, CASE WHEN n % 6 > 0 THEN worth ELSE 2500000 END,
+SELECT 'bench', n::text, '', at, '', CASE WHEN n % 6 > 0 THEN worth END,
+    CASE WHEN n % 6 > 0 THEN worth ELSE 2500000 END,
     'normal', '', '[]', n % 50 = 0, false,
     CASE WHEN n % 40 = 1 THEN 'spam' WHEN n % 3 = 0 THEN 'in_progress' WHEN n % 3 = 1 THEN 'lost' ELSE 'won' END, at,
     CASE n % 3 WHEN 1 THEN 'rival' END, CASE WHEN n % 3 > 0 THEN at + (n % 9000) * {minute}::bigint END,
