@@ -212,6 +212,8 @@ class TestEveryPageFits:
             "calendar": "/admin/calendars/details/?id=1",
             "exceptions": "/admin/exceptions/",
             "absences": "/admin/absences/",
+            "year": "/calendars/1?day=2026-11-04",
+            "away": "/leaving/anna/away",
             "token-form": "/admin/tokens/new/",
             "user": f"/admin/users/details/?id={user_id}",
             "journal": "/admin/journal/",
