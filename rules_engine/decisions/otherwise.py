@@ -84,6 +84,11 @@ class Comparison:
     theirs: Spread
     ours: Spread
 
+    @property
+    def otherwise(self) -> Fraction:
+        """The part of the compared requests for which the rules named another person."""
+        return Fraction(self.compared - self.same, self.compared) if self.compared else Fraction(0)
+
 
 def compare(watched: Sequence[Watched], entitlements: Mapping[int, Fraction]) -> Comparison:
     """Return how others gave requests out beside how the rules would have; `watched` in the order of their instants.
