@@ -4,7 +4,7 @@ from flask import Blueprint, Flask, Response, abort, flash, g, redirect, render_
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
-from sqlalchemy import ColumnElement, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, func, literal_column, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from admin.base import commit_and_wake, db_session, request_now
@@ -30,10 +30,15 @@ def unread() -> int:
     if not current_user.is_authenticated:
         return 0
     if "pravila_unread" not in g:
-        found = select(OutboxMessage.id).where(_mine(), *_UNREAD).limit(COUNTED + 1).subquery()
-        g.pravila_unread = db_session().scalar(select(func.count()).select_from(found)) or 0
+        g.pravila_unread = db_session().scalar(unread_query(viewer().user.id)) or 0
     number: int = g.pravila_unread
     return number
+
+
+def unread_query(user_id: int) -> Select[int]:
+    """Return the question of every page, which the index of unread messages answers alone."""
+    found = select(OutboxMessage.id).where(OutboxMessage.user_id == user_id, *_UNREAD).limit(COUNTED + 1).subquery()
+    return select(func.count()).select_from(found)
 
 
 @blueprint.get("/")
