@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from admin.access import may
-from admin.base import commit_and_wake, db_session
+from admin.base import commit_and_wake, db_session, request_now
 from admin.language import language
 from admin.security import actor, viewer
 from rules_engine.errors import InputError
 from rules_engine.models import Role
-from rules_engine.services import refusal_reasons, settings_store
+from rules_engine.services import refusal_reasons, settings_store, work
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -26,6 +26,7 @@ def index() -> ResponseReturnValue:
 def save() -> ResponseReturnValue:
     """Save all of the form or nothing."""
     problems: dict[str, str] = {}
+    before = [settings_store.number(db_session(), key) for key in settings_store.MOVES_CLOCKS]
     for key, setting in settings_store.SETTINGS.items():
         if key in request.form and may_change(setting):
             try:
@@ -35,6 +36,8 @@ def save() -> ResponseReturnValue:
     if problems:
         db_session().rollback()
         return _page(request.form, problems), 422
+    if before != [settings_store.number(db_session(), key) for key in settings_store.MOVES_CLOCKS]:
+        work.wake_open_requests(db_session(), request_now())
     commit_and_wake()
     flash(_("Saved."), "good")
     return redirect(url_for("settings.index"))

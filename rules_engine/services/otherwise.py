@@ -47,7 +47,7 @@ class Otherwise:
     examples: tuple[Example, ...]
 
 
-def otherwise(session: Session, month: Month, now: datetime, *, shown: int = 50) -> Otherwise:
+def otherwise(session: Session, month: Month, now: datetime, *, shown: int = 20) -> Otherwise:
     """Return how the requests decided under `watch` in a month were given out, and how the rules would have.
 
     One query for the requests; the stored details come in batches of 500. `shown`: examples at most.

@@ -259,6 +259,9 @@ SETTINGS: Mapping[str, Setting] = {
     )
 }
 
+MOVES_CLOCKS = (MAX_TRANSFERS, OVERLOAD_PCT, OVERLOAD_FROM, TRANSFER_WARNING, LINE_MINUTES)
+"""Whoever changes one of these has the open requests looked at: what is due for them may be due at another instant."""
+
 
 def number(session: Session, key: str) -> int:
     """Return a setting that is a whole number. Raises KeyError for a key that is none of SETTINGS."""

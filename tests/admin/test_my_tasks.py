@@ -22,6 +22,7 @@ from rules_engine.models import (
     TaskKind,
     TaskState,
     User,
+    WorkItem,
 )
 from rules_engine.services import assignment, settings_store
 from tests.admin.conftest import Browser, StandingClock
@@ -574,3 +575,16 @@ def test_with_the_client_on_the_line_the_holder_puts_the_transfer_off_once(
     assert anna.post(f"/requests/{request_id}/line", follow_redirects=True).text.count("так можно один раз") == 1
     # A colleague does not find it; a head does not have it on the line.
     assert logged_in("boris").post(f"/requests/{request_id}/line").status_code == 404
+
+
+def test_whoever_changes_how_long_the_line_counts_has_open_requests_looked_at(
+    sessions: Sessions, cast: Cast, logged_in: LogIn, business_clock: StandingClock
+) -> None:
+    request_id = give(sessions, cast.anna)[0]
+    with db.transaction(sessions) as session:
+        item = session.scalars(select(WorkItem).where(WorkItem.subject_id == request_id)).one()
+        item.wake_at = None
+    logged_in("galina").post("/settings/save", {"line_minutes": "30"})
+    with sessions() as session:
+        item = session.scalars(select(WorkItem).where(WorkItem.subject_id == request_id)).one()
+        assert item.wake_at == business_clock.at
