@@ -57,7 +57,8 @@ def index() -> str:
         for one in picture.managers.values()
         if one.is_employed(now) or held["requests"].get(one.id) or held["planned"].get(one.id)
     ]
-    people.sort(key=lambda one: (one.manager.team_code or "", one.manager.name))
+    # Whoever is gone and still holds work comes first: somebody has to do something.
+    people.sort(key=lambda one: (one.manager.is_employed(now), one.manager.team_code or "", one.manager.name))
     return render_template(
         "departures/index.html",
         people=people,

@@ -128,6 +128,20 @@ def test_the_form_of_a_manager_who_holds_requests_leads_to_the_wizard(logged_in:
     assert "/leaving/anna/away" in galina.get(f"/admin/managers/details/?id={busy.anna.id}").text
 
 
+def test_who_has_left_and_still_holds_work_comes_first_and_can_be_relieved(
+    logged_in: LogIn, busy: Cast, sessions: Sessions
+) -> None:
+    with db.transaction(sessions) as session:
+        session.get_one(Manager, busy.anna.id).left_on = MONDAY.date()
+    galina = logged_in("galina")
+    shown = galina.get("/leaving/").text
+    assert "больше не работает, но заявки или клиенты у него" in shown and shown.index("Анна") < shown.index("Борис")
+    form = {**WISHES, "left_on": "2026-10-05", "takers": ["boris"]}
+    plan = galina.get("/leaving/anna", query_string=form).text
+    galina.post("/leaving/anna", {**form, "plan": plan_in(plan)})
+    assert busy.anna.id not in holders(sessions)
+
+
 def test_an_auditor_sees_and_changes_nothing(logged_in: LogIn, busy: Cast) -> None:
     zhanna = logged_in("zhanna")
     shown = zhanna.get("/leaving/anna/away").text

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine import db
 from rules_engine.errors import InputError
 from rules_engine.models import (
+    Assignment,
+    AssignmentCause,
     AuditEntry,
     Callback,
     Client,
@@ -57,14 +59,26 @@ def clients_of(session: Session, cast: Cast, number: int) -> list[Client]:
     return clients
 
 
-def test_forty_open_requests_are_shared_out_and_the_clients_follow_day_by_day(any_session: Session) -> None:
-    session = any_session
-    cast = company(session)
+def held_by(session: Session, manager: Manager, number: int) -> list[Request]:
+    """Add requests that he holds since an hour; every fourth he has answered."""
     since = MONDAY - timedelta(hours=1)
-    requests = [make_request(session, received_at=since) for _ in range(40)]
-    for number, request in enumerate(requests):
-        assign_by_hand(session, request, cast.anna, reason="учёба", actor="galina", now=since)
-        request.first_answer_at = MONDAY if number % 4 == 0 else None
+    requests = []
+    for n in range(number):
+        answered_at = MONDAY if n % 4 == 0 else None
+        kept = {"manager_id": manager.id, "assigned_at": since, "status": "assigned", "first_answer_at": answered_at}
+        requests.append(make_request(session, received_at=since, **kept))
+        session.add(
+            Assignment(
+                request_id=requests[-1].id, manager_id=manager.id, assigned_at=since, cause=AssignmentCause.EXTERNAL
+            )
+        )
+    session.flush()
+    return requests
+
+
+def test_forty_open_requests_are_shared_out_and_the_clients_follow_day_by_day(session: Session) -> None:
+    cast = company(session)
+    requests = held_by(session, cast.anna, 40)
     clients = clients_of(session, cast, 21)
     plan = plan_leaving(session, cast.anna.id, wishes(cast), MONDAY)
     done = leave(session, cast.anna.id, wishes(cast), actor="galina", now=MONDAY, expected=plan.fingerprint)
