@@ -77,11 +77,12 @@ def freeze(warm: Nursery, settings: Settings, database_url: str) -> Freeze:
 def test_a_worker_that_stood_still_for_a_minute_finds_its_item_done_by_another(
     any_engine: Engine, sessions: sessionmaker[Session], accepted: list[str], freeze: Freeze
 ) -> None:
-    """Injected: SIGSTOP right after the claim, until the lease is long over; then SIGCONT.
+    """Injected: SIGSTOP right after an item was claimed, until the lease is long over; then SIGCONT.
 
     Must hold: another worker takes the item over and does it; who wakes up finds its epoch gone and writes nothing.
     """
-    frozen = freeze("agenda._claim.after:2")
+    # The transaction that did the first has claimed the second.
+    frozen = freeze("agenda._work.after:1")
     let_leases_end(any_engine)
     assert agenda.run_due(sessions, NOW).assigned == WAITING - 1
     before = judge(any_engine, accepted)
@@ -115,7 +116,7 @@ def test_a_worker_that_stands_still_in_its_transaction_keeps_nobody_from_the_res
     wait_until(lambda: stands_still(frozen.pid))
     with engine.begin() as connection:
         free = text("SELECT count(*) FROM (SELECT id FROM work_items FOR UPDATE SKIP LOCKED) AS free")
-        assert connection.scalar(free) == WAITING - 1
+        assert connection.scalar(free) == WAITING - 2, "all but the one in hand and the next"
     os.kill(frozen.pid, signal.SIGCONT)
     assert frozen.wait() == 0, frozen.log.read_text()
     verdict = judge(engine, accepted)
