@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine import clock
 from rules_engine.models import Decision, DecisionDetail, Incident
+from rules_engine.services import alerts
 from rules_engine.services.writing import add_row
 
 SYSTEM = "system"
@@ -86,9 +87,10 @@ def details_of(session: Session, decision_ids: Sequence[int]) -> dict[int, dict[
 def incident(
     session: Session, kind: str, message: Mapping[str, str], data: Mapping[str, Any], now: datetime
 ) -> Incident:
-    """Return a new incident; `message` is {"ru", "en"}."""
+    """Return a new incident, of which the administrators are told; `message` is {"ru", "en"}."""
     row = Incident(kind=kind, message=dict(message), data=dict(data), at=now)
     session.add(row)
+    alerts.tell_administrators(session, kind, message, now)
     return row
 
 

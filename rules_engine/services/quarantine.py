@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import Incident, Request, Role, WorkItem, WorkKind
-from rules_engine.services import outbox
+from rules_engine.services import alerts, outbox
 from rules_engine.services.reference import reference
 from rules_engine.services.work import Claim
 
@@ -19,7 +19,7 @@ _NAMES = {
 
 
 def tell(session: Session, claim: Claim, now: datetime) -> None:
-    """Write an incident for the administrators and, about a request, a message to them and to its head.
+    """Write an incident and a message for the administrators, about a request also one to its head.
 
     In the transaction that quarantined the item. The status of the request does not change.
     """
@@ -27,7 +27,10 @@ def tell(session: Session, claim: Claim, now: datetime) -> None:
     reason = (error or "").strip().rpartition("\n")[2]
     if claim.kind is not WorkKind.REQUEST:
         ru, en = _NAMES.get(claim.kind, ("сообщение", "message"))
-        _incident(session, claim, now, f"{ru} {claim.subject_id}", f"{en} {claim.subject_id}", reason)
+        words = _incident(session, claim, now, f"{ru} {claim.subject_id}", f"{en} {claim.subject_id}", reason)
+        # Of a message that could not be sent no further one goes out.
+        channels = (outbox.PAGE,) if claim.kind is WorkKind.OUTBOX else None
+        alerts.tell_administrators(session, f"quarantined:{claim.kind}", words, now, channels=channels)
         return
     # Single columns: the row as a whole may be what cannot be read.
     request = session.execute(
@@ -50,18 +53,15 @@ def tell(session: Session, claim: Claim, now: datetime) -> None:
     )
 
 
-def _incident(session: Session, claim: Claim, now: datetime, ru: str, en: str, reason: str) -> None:
-    session.add(
-        Incident(
-            at=now,
-            kind="quarantined",
-            message={
-                "ru": f"{ru}: отложена после нескольких попыток" + (f": {reason}" if reason else ""),
-                "en": f"{en}: set aside after several tries" + (f": {reason}" if reason else ""),
-            },
-            data={"kind": str(claim.kind), "subject_id": claim.subject_id, "item_id": claim.item_id},
-        )
-    )
+def _incident(session: Session, claim: Claim, now: datetime, ru: str, en: str, reason: str) -> dict[str, str]:
+    """Write the incident and return its words."""
+    words = {
+        "ru": f"{ru}: отложена после нескольких попыток" + (f": {reason}" if reason else ""),
+        "en": f"{en}: set aside after several tries" + (f": {reason}" if reason else ""),
+    }
+    data = {"kind": str(claim.kind), "subject_id": claim.subject_id, "item_id": claim.item_id}
+    session.add(Incident(at=now, kind="quarantined", message=words, data=data))
+    return words
 
 
 def _to_be_told(session: Session, manager_id: int | None) -> list[int]:

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.errors import AddressFailed, DeliveryError
-from rules_engine.models import Incident, OutboxMessage, OutboxState, User, WorkItem
-from rules_engine.services import agenda, message_times, outbox, settings_store
+from rules_engine.models import Incident, OutboxMessage, OutboxState, User, WorkItem, WorkKind
+from rules_engine.services import agenda, journal, message_times, outbox, quarantine, settings_store
 from rules_engine.services.outbox import Letter
 from rules_engine.services.senders import UrlSender
+from rules_engine.services.work import Claim
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, MOSCOW, Cast, at, make_absence, make_cast, make_user
 from tests.receiver import receiver
@@ -423,3 +424,32 @@ def test_a_real_receiver_that_fails_once_gets_it_a_minute_later(mailing: session
         assert agenda.run_due(mailing, MONDAY + timedelta(minutes=1), senders=senders).sent == 1
 
     assert [body["title"] for _key, body in box.received] == ["Новая заявка"]
+
+
+class TestAdministrators:
+    """Денис administers."""
+
+    NIGHT = at("2026-10-05 03:00")
+
+    def test_are_told_at_night_and_once_a_day_for_each_kind(self, session: Session) -> None:
+        denis = make_cast(session).denis
+        for kind, now in (("a", self.NIGHT), ("a", MONDAY), ("b", MONDAY), ("a", MONDAY + timedelta(days=1))):
+            journal.incident(session, kind, HELLO, {}, now)
+
+        told = [(one.channel, one.user_id, one.not_before) for one in messages(session) if one.channel == "email"]
+
+        assert told == [("email", denis.id, now) for now in (self.NIGHT, MONDAY, MONDAY + timedelta(days=1))]
+
+    @pytest.mark.parametrize(("kind", "channels"), [("client", {"page", "email"}), ("outbox", {"page"})])
+    def test_are_told_of_what_was_set_aside_and_of_a_mail_on_the_page_alone(
+        self, session: Session, kind: str, channels: set[str]
+    ) -> None:
+        make_cast(session)
+        item = WorkItem(kind=WorkKind(kind), subject_id=7, wake_at=MONDAY, quarantined_at=MONDAY, last_error="E: яд")
+        session.add(item)
+        session.flush()
+
+        quarantine.tell(session, Claim(item.id, item.kind, 7, MONDAY, 1, 5, is_given_up=True), MONDAY)
+
+        assert {one.channel for one in messages(session)} == channels
+        assert all("яд" in one.body for one in messages(session))
