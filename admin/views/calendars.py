@@ -16,7 +16,7 @@ from admin.fields import CODE, DAY_LABELS, NAME, OneOf, Row, Windows, windows_te
 from admin.labels import label
 from admin.language import day as day_text
 from admin.reference_view import Choices, ReferenceView
-from rules_engine.decisions.opening_hours import WEEKDAYS, DayKind
+from rules_engine.decisions.opening_hours import WEEKDAYS, CalendarError, DayKind
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.errors import InputError, PolicyViolation
 from rules_engine.models import Calendar, CalendarException
@@ -81,7 +81,11 @@ class CalendarView(ReferenceView):
     def apply(self, form: Any, model: Any, *, is_created: bool) -> None:
         weekly = {day: form[day].data for day in WEEKDAYS if form[day].data}
         exceptions = {row.day: exception_of(row.kind, row.windows, row.day) for row in model.exceptions}
-        WorkingCalendar.build(weekly, form.zone.data.strip(), exceptions)
+        try:
+            WorkingCalendar.build(weekly, form.zone.data.strip(), exceptions)
+        except CalendarError as problem:
+            place = "zone" if "zone" in problem.data else "mon"
+            raise InputError(path=place, ru=str(problem.data["ru"]), en=str(problem.data["en"])) from problem
         if model.is_default and not form.is_default.data:
             raise InputError(
                 path="is_default",

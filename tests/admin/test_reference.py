@@ -135,7 +135,8 @@ class TestCalendars:
     ) -> None:
         answer = logged_in("galina").post("/admin/calendars/new/", {**self.WEEK, **week})
 
-        assert words in answer.text
+        assert words in answer.text and 'class="problem"' in answer.text
+        assert all(f'value="{typed}"' in answer.text for typed in week.values())
         with sessions() as session:
             assert session.scalars(select(Calendar).where(Calendar.code == "shift")).all() == []
 
