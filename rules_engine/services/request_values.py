@@ -35,7 +35,9 @@ def step_of(session: Session, picture: Reference, request: Request, now: datetim
     total, number = _before_today(session, picture, now)
     if number < ENOUGH:
         today = picture.start_of_day(picture.day_of(now))
-        found = rows(session, _SUMS, {"since": today, "until": now, "itself": request.id})[0]
+        # Those of this very instant have arrived, too.
+        until = now + timedelta(microseconds=1)
+        found = rows(session, _SUMS, {"since": today, "until": until, "itself": request.id})[0]
         total, number = total + int(found[0] or 0), number + found[1]
     if number == 0:
         return None

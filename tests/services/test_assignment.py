@@ -260,6 +260,33 @@ class TestChoice:
 
         assert sorted(any_session.scalars(select(LedgerBalance.count)).all()) == [2, 2, 3]
 
+    def test_large_requests_go_to_who_is_behind_in_value_and_small_ones_to_who_is_ahead(self, session: Session) -> None:
+        cast = make_cast(session)
+        make_version(session, "assignment", assignment_rules())
+        holders = []
+        for place, amount in enumerate((100, 100, 90_000, 100, 100, 90_000, 100, 100, 90_000)):
+            request = make_request(session, amount_minor=amount * 100)
+            decide_and_assign(session, request, MONDAY + timedelta(minutes=place))
+            session.flush()
+            holders.append(request.manager_id)
+        balances = session.scalars(select(LedgerBalance)).all()
+        assert {one.count for one in balances} == {3}
+        # By turns one of them would have had all three large ones.
+        assert {one.value_minor for one in balances} == {9_020_000}
+        assert {holders[2], holders[5], holders[8]} == {cast.anna.id, cast.boris.id, cast.vera.id}
+
+    def test_a_request_without_a_known_value_skips_that_step(self, session: Session) -> None:
+        make_cast(session)
+        make_version(session, "assignment", assignment_rules())
+        assign_all(session, make_requests(session, 2))
+        request = make_request(session, amount_minor=None)
+
+        detail = deciding(session, decide_and_assign(session, request, MONDAY).decision_id)
+
+        assert "value_step" not in detail["outcome"]["attempts"][-1]
+        entry = session.scalars(select(LedgerEntry).where(LedgerEntry.request_id == request.id)).one()
+        assert (entry.delta, entry.value_minor) == (1, 0)
+
     def test_the_owner_on_leave_leaves_the_request_to_the_next_rule(self, session: Session) -> None:
         cast = make_cast(session)
         make_absence(session, cast.anna, at("2026-10-05 00:00"), at("2026-10-19 00:00"))
