@@ -1,4 +1,4 @@
-"""Requests marked as spam or as repeats: how many each manager marked, how many a head confirmed, and what paid later."""
+"""Requests marked as spam or as repeats: how many by each manager, how many a head confirmed, and what paid later."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

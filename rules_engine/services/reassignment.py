@@ -22,6 +22,7 @@ from rules_engine.services import (
     audit,
     journal,
     ledger_rows,
+    repeats,
     rulebook,
     settings_store,
     waiting,
@@ -85,6 +86,7 @@ def assign_by_hand(
         chosen_manager_id=chosen.id,
         detail={"facts": {}, "rules": [], "outcome": outcome.to_json(), "reason": reason},
     )
+    is_repeat = repeats.is_repeat_for(session, request, chosen.id)
     before = picture.managers.get(request.manager_id) if request.manager_id is not None else None
     held = take_back(session, request, end_reason="hand", at=now, task_note=reason)
     if held is not None and before is not None:
@@ -99,7 +101,8 @@ def assign_by_hand(
             manager=chosen,
             at=now,
             cause=AssignmentCause.HAND,
-            ledger_cause=Cause.HAND,
+            ledger_cause=Cause.DUPLICATE if is_repeat else Cause.HAND,
+            delta=0 if is_repeat else 1,
             reason=assignment_texts.reason_by_hand(_name_of(picture, actor), reason),
             decision_id=decision_id,
             answer_within=request.answer_within,
@@ -192,6 +195,7 @@ def assign_external(
     mode = mode_in(picture, ASSIGNMENT, chosen.team_id, now)
     if mode is Mode.WATCH:
         _record_watched(session, picture, request, assigned_at)
+    is_repeat = repeats.is_repeat_for(session, request, chosen.id)
     assignment_id = hand_over(
         session,
         picture,
@@ -200,7 +204,8 @@ def assign_external(
             manager=chosen,
             at=assigned_at,
             cause=AssignmentCause.EXTERNAL,
-            ledger_cause=Cause.EXTERNAL,
+            ledger_cause=Cause.DUPLICATE if is_repeat else Cause.EXTERNAL,
+            delta=0 if is_repeat else 1,
             reason=assignment_texts.reason_external(),
             actor=actor,
             with_task=mode in (Mode.HINTS, Mode.LIVE),

@@ -63,6 +63,12 @@ def first_of(session: Session, request: Request) -> Request | None:
     return first if first is not None and first.status.is_open else None
 
 
+def is_repeat_for(session: Session, request: Request, manager_id: int) -> bool:
+    """Return whether a request repeats an open one that this manager has: it does not count for him again."""
+    first = first_of(session, request)
+    return first is not None and first.manager_id == manager_id
+
+
 def comes_too_early(first: Request, request: Request, now: datetime) -> bool:
     """Return whether the first of the two has not been looked at yet, and should be soon."""
     is_untouched = first.status is RequestStatus.NEW and first.waiting_key is None and first.unassigned_reason is None

@@ -121,6 +121,16 @@ class TestRepeats:
             "corrected" in session.scalars(select(RequestEvent.kind).where(RequestEvent.request_id == other.id)).all()
         )
 
+    def test_by_hand_and_from_another_system_it_is_not_counted_again_either(self, session: Session, cast: Cast) -> None:
+        first = take(session, "A-1")
+        assign_by_hand(session, first, cast.anna, reason="так", actor="galina", now=MONDAY)
+        by_hand = take(session, "A-2")
+        assign_by_hand(session, by_hand, cast.anna, reason="так", actor="galina", now=MONDAY)
+        external = take(session, "A-3", manager="anna")
+        to_another = take(session, "A-4", manager="boris")
+        assert counted(session, by_hand) == counted(session, external) == [(0, "duplicate")]
+        assert counted(session, to_another) == [(1, "external")]
+
     def test_another_service_is_no_repeat_nor_is_one_after_the_first_is_closed(
         self, session: Session, cast: Cast
     ) -> None:
