@@ -166,8 +166,9 @@ def letter_of(session: Session, message_id: int, now: datetime) -> Letter | None
     picture = reference(session)
     user = picture.users.get(message.user_id) if message.user_id is not None else None
     url = _url_of(session, message, user)
-    if user is None or not user.is_active or (message.channel == URL and url is None):
-        # He left, or took the address off his list.
+    is_off = message.channel == EMAIL and user is not None and not user.is_mailed and not message.is_urgent
+    if user is None or not user.is_active or is_off or (message.channel == URL and url is None):
+        # He left, switched mail off, or took the address off his list.
         message.state = OutboxState.KEPT
         return None
     opens_at = now if message.is_urgent else opening(picture, user, now)

@@ -394,6 +394,19 @@ class TestWhatAPersonNamed:
 
         assert mailbox.letters == []
 
+    def test_who_has_switched_mail_off_meanwhile_gets_none(self, mailing: sessionmaker[Session], cast: Cast) -> None:
+        with db.transaction(mailing) as session:
+            write(session, cast.boris.user_id)
+        with db.transaction(mailing) as session:
+            session.get_one(User, cast.boris.user_id).notify_by_mail = False
+        mailbox = Mailbox()
+
+        agenda.run_due(mailing, MONDAY, senders={"email": mailbox})
+
+        assert mailbox.letters == []
+        with mailing() as session:
+            assert messages(session)[1].state is OutboxState.KEPT
+
     def test_a_digest_for_two_addresses_is_two_letters(self, mailing: sessionmaker[Session], anna: int) -> None:
         with db.transaction(mailing) as session:
             for key in ("a", "b"):
