@@ -21,6 +21,7 @@ from sqlalchemy import (
     Insert,
     Select,
     Table,
+    and_,
     bindparam,
     case,
     delete,
@@ -31,7 +32,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.expression import Update
 from sqlalchemy.sql.expression import cast as sql_cast
@@ -122,14 +123,32 @@ def wake_open_requests(
     """Have open requests looked at when `at` has come; return how many wake earlier than they would have.
 
     `manager_ids` limits it to the requests of these holders and to those without one (whoever came back may take them);
-    `only_new` to the latter. For changes that move many clocks: a calendar, an absence, a publication.
+    `only_new` to the latter. Of those that wait for somebody it is the first of each line (see waiting.py). For changes
+    that move many clocks: a calendar, an absence, a publication.
     """
     ids = select(Request.id).where(Request.status.in_(OPEN_STATUSES), Request.is_history.is_(False))
     if only_new:
-        ids = ids.where(Request.manager_id.is_(None))
+        ids = ids.where(_takeable())
     elif manager_ids is not None:
-        ids = ids.where(or_(Request.manager_id.is_(None), Request.manager_id.in_(manager_ids)))
+        ids = ids.where(or_(_takeable(), Request.manager_id.in_(manager_ids)))
     return _wake(session, WorkKind.REQUEST, session.scalars(ids.order_by(Request.id)).all(), at)
+
+
+def _takeable() -> ColumnElement[bool]:
+    """Return the condition of a request that somebody who came may take: nobody has it, and none waits before it."""
+    before = aliased(Request)
+    is_first = ~(
+        select(before.id)
+        .join(WorkItem, (WorkItem.kind == WorkKind.REQUEST) & (WorkItem.subject_id == before.id))
+        .where(
+            before.waiting_key == Request.waiting_key,
+            before.id < Request.id,
+            WorkItem.quarantined_at.is_(None),
+        )
+        .correlate(Request)
+        .exists()
+    )
+    return and_(Request.manager_id.is_(None), or_(Request.waiting_key.is_(None), is_first))
 
 
 def wake_calls(session: Session, at: datetime, *, manager_ids: Collection[int] | None = None) -> None:

@@ -241,6 +241,20 @@ def test_an_absence_that_is_called_off_has_it_looked_at(session: Session) -> Non
     assert request.waiting_key is None
 
 
+def test_an_absence_wakes_the_first_of_a_line_and_a_publication_all(session: Session) -> None:
+    make_cast(session)
+    make_version(session, "assignment", assignment_rules(among=ONE_EACH))
+    for request in make_requests(session, 8, every_minutes=0):
+        decide_and_assign(session, request, MONDAY)
+        work.set_wake(session, WorkKind.REQUEST, request.id, None)
+        session.flush()
+    waiting_now = waiting_ids(session)
+    work.wake_open_requests(session, LATER, only_new=True)
+    assert due(session, LATER) == waiting_now[:1]
+    work.wake_open_requests(session, LATER)
+    assert set(waiting_now) < set(due(session, LATER))
+
+
 def test_who_has_his_limit_of_the_day_is_tried_at_midnight(session: Session) -> None:
     cast = make_cast(session)
     for one in (cast.anna, cast.boris, cast.vera):
