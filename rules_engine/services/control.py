@@ -137,7 +137,7 @@ def members(session: Session, team: str | None) -> list[int] | None:
 
 
 def figures(session: Session, period: Period, now: datetime, *, ids: Collection[int] | None = None) -> Figures:
-    """Return the figures of a period for these managers (None: all who had anything, or were there); four queries."""
+    """Return the figures of a period for these managers (None: all who had anything, or were there); five queries."""
     control_rows.prepare(session)
     picture = reference(session)
     counted: dict[int, dict[str, Any]] = defaultdict(dict)
@@ -262,16 +262,17 @@ def _answers(
         func.sum(found.c.is_in_time).label("in_time"),
         func.sum(found.c.is_line_busy).label("line_busy"),
         func.count(found.c.answered).label("answered"),
-        func.count().filter(found.c.is_confirmed == 0).label("by_hand"),
         func.aggregate_strings(span, ":").label("spans"),
     ).group_by(found.c.manager_id)
+    marked = rows(session, control_rows.by_hand(period, now, ids), {})
+    by_hand = {row.manager_id: row.number for row in marked}
     return {
         row.manager_id: {
             "due": row.due,
             "in_time": int(row.in_time),
             "line_busy": int(row.line_busy),
             "answered": row.answered,
-            "by_hand": row.by_hand,
+            "by_hand": by_hand.get(row.manager_id, 0),
             "waits": _waits(picture.calendar_of(row.manager_id), row.spans),
         }
         for row in rows(session, query, {})

@@ -232,7 +232,7 @@ FIGURES: Final[Mapping[str, Callable[[Period, datetime, Asked], Subquery]]] = {
     "in_time": _answers(lambda row: row.is_in_time == 1),
     "late": _answers(lambda row: row.is_in_time == 0),
     "answered": _answers(lambda row: row.answered.is_not(None)),
-    "by_hand": _answers(lambda row: row.is_confirmed == 0),
+    "by_hand": _answers(lambda row: row.is_by_hand == 1),
     "line_busy": _answers(lambda row: row.is_line_busy == 1),
     "overdue": _late_now,
     "size": _sized(None),

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Subquery,
     and_,
     case,
+    exists,
     func,
     literal,
     or_,
@@ -173,29 +174,45 @@ def values_of_managers(rows: CTE) -> Select[Any]:
 def answers(period: Period, now: datetime, ids: Ids) -> Subquery:
     """Return a row for each assignment whose answer was due in the period, up to now.
 
-    `assigned`, `due`, `answered` in UTC microseconds; `is_in_time`, `is_line_busy`: 0 or 1; `is_confirmed`: 1 where
-    the first answer is confirmed, 0 where it was marked by hand, None where there is none.
+    `assigned`, `answered` in UTC microseconds; `is_in_time`, `is_line_busy`, `is_by_hand` (nothing but the manager's own
+    mark proves the first answer): 0 or 1.
     """
-    first = select(func.max(case((Contact.proof == Proof.CONFIRMED, 1), else_=0))).where(
-        Contact.request_id == Assignment.request_id,
-        Contact.at == Assignment.first_answer_at,
-        Contact.direction == "out",
-        Contact.is_automatic.is_(False),
-    )
     query = select(
         Assignment.manager_id,
         Assignment.request_id,
         Assignment.assigned_at.label("at"),
         type_coerce(Assignment.assigned_at, BigInteger).label("assigned"),
-        type_coerce(Assignment.answer_due_at, BigInteger).label("due"),
         type_coerce(Assignment.first_answer_at, BigInteger).label("answered"),
         case((Assignment.first_answer_at <= Assignment.answer_due_at, 1), else_=0).label("is_in_time"),
         case((Assignment.line_busy_at.is_not(None), 1), else_=0).label("is_line_busy"),
-        first.scalar_subquery().label("is_confirmed"),
+        case((_is_by_hand(), 1), else_=0).label("is_by_hand"),
     ).where(*measures_requests.answers_due(period.as_month, period.until(now)))
     if ids is not None:
         query = query.where(Assignment.manager_id.in_(list(ids)))
     return query.subquery("answers")
+
+
+def by_hand(period: Period, now: datetime, ids: Ids) -> Select[Any]:
+    """Return by manager how many rows of `answers` are `is_by_hand`: as a join, and not by looking each of them up."""
+    due = measures_requests.answers_due(period.as_month, period.until(now))
+    query = (
+        select(Assignment.manager_id, func.count().label("number"))
+        .where(*due, _is_by_hand())
+        .group_by(Assignment.manager_id)
+    )
+    return query if ids is None else query.where(Assignment.manager_id.in_(list(ids)))
+
+
+def _is_by_hand() -> ColumnElement[bool]:
+    first = and_(
+        Contact.request_id == Assignment.request_id,
+        Contact.at == Assignment.first_answer_at,
+        Contact.direction == "out",
+        Contact.is_automatic.is_(False),
+    )
+    return and_(
+        exists().where(first, Contact.proof == Proof.BY_HAND), ~exists().where(first, Contact.proof != Proof.BY_HAND)
+    )
 
 
 def late_now(now: datetime, ids: Ids) -> Subquery:
