@@ -8,6 +8,7 @@ event of a case closes it. UNTIL is a date; all of the log ends on 2012-03-01.
 import csv
 import gzip
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -34,8 +35,9 @@ SOURCE = "receipt"
 
 
 def sessions_of(home: Path) -> sessionmaker[Session]:
+    own = {"PRAVILA_HOME": str(home), "PRAVILA_TIMEZONE": "Europe/Amsterdam", "PRAVILA_ENGINE": "native"}
     settings = Settings.from_env(
-        {"PRAVILA_HOME": str(home), "PRAVILA_TIMEZONE": "Europe/Amsterdam", "PRAVILA_ENGINE": "native"}
+        {**own, **{name: os.environ[name] for name in ("PRAVILA_CRASH_AT",) if name in os.environ}}
     )
     return db.make_sessions(db.make_engine(f"sqlite:///{home / 'receipt.db'}", relaxed=True), settings)
 
@@ -112,7 +114,8 @@ def close(session: Session, payload: dict[str, Any], now: datetime) -> None:
 
 
 def run(home: Path, until: datetime) -> Totals:
-    """Go on with the replay until its end."""
+    """Go on with the replay until its end; in small steps, so that there is a half way to be killed at."""
+    replay.BATCH = 100
     return replay.replay(sessions_of(home), BEGIN, until, handlers={"close": close})
 
 
@@ -178,7 +181,8 @@ def _after(month: str) -> datetime:
 
 
 def main(words: list[str]) -> int:
-    what, home, until = words[0], Path(words[1]), datetime.fromisoformat(words[2]).replace(tzinfo=UTC)
+    what, home, until = words[0], Path(words[1]), datetime.fromisoformat(words[2])
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
     started = time.perf_counter()
     if what == "lay":
         print(lay(home, until), "requests")
