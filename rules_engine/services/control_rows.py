@@ -174,8 +174,8 @@ def values_of_managers(rows: CTE) -> Select[Any]:
 def answers(period: Period, now: datetime, ids: Ids) -> Subquery:
     """Return a row for each assignment whose answer was due in the period, up to now.
 
-    `assigned`, `answered` in UTC microseconds; `is_in_time`, `is_line_busy`, `is_by_hand` (nothing but the manager's own
-    mark proves the first answer): 0 or 1.
+    `assigned`, `answered` in UTC microseconds; `is_in_time`, `is_line_busy`, `is_by_hand` (nothing but his own mark
+    proves the first answer): 0 or 1.
     """
     query = select(
         Assignment.manager_id,
