@@ -127,10 +127,11 @@ class Watch:
         self._thread.join()
 
     def _look_again_and_again(self) -> None:
-        # An item in hand has a wake-up too: what waits is what would be taken up if nothing was wrong.
+        # What failed waits for its pause to be over, and nothing is to be resumed there.
         query = text(
-            "SELECT (SELECT count(*) FROM assignments) AS assigned,"
-            " EXISTS (SELECT 1 FROM requests WHERE status = 'new') AS waiting"
+            "SELECT (SELECT count(*) FROM assignments) AS assigned, EXISTS (SELECT 1 FROM requests r"
+            " JOIN work_items w ON w.kind = 'request' AND w.subject_id = r.id WHERE r.status = 'new'"
+            " AND w.wake_at IS NOT NULL AND w.quarantined_at IS NULL AND w.last_error IS NULL) AS waiting"
         )
         while not self._over.wait(0.05):
             with self._engine.connect() as connection:
