@@ -192,7 +192,7 @@ def answers(period: Period, now: datetime, ids: Ids) -> Subquery:
     return query.subquery("answers")
 
 
-def by_hand(period: Period, now: datetime, ids: Ids) -> Select[Any]:
+def by_hand(period: Period, now: datetime, ids: Ids) -> Select[int, int]:
     """Return by manager how many rows of `answers` are `is_by_hand`: as a join, and not by looking each of them up."""
     due = measures_requests.answers_due(period.as_month, period.until(now))
     query = (
