@@ -71,12 +71,24 @@ def given(request: Request, reason: Mapping[str, str], due_at: datetime | None, 
     )
 
 
-def taken(request: Request, new_holder: str) -> tuple[Text, Text]:
-    """Return subject and body of the message to the manager from whom a request was taken."""
+def taken(request: Request, new_holder: str, *, still_counts: bool) -> tuple[Text, Text]:
+    """Return subject and body of the message to the manager from whom a request was taken.
+
+    `still_counts`: it stands in the ledger as received by him, and he reads why his share has not shrunk.
+    """
     name = name_of(request)
+    counts = {
+        "ru": " В журнале она остаётся полученной вами: передача недобор не увеличивает." if still_counts else "",
+        "en": " In the ledger it stays received by you: a transfer adds nothing to your shortfall."
+        if still_counts
+        else "",
+    }
     return (
         {"ru": f"Заявка передана: {name}", "en": f"The request was reassigned: {name}"},
-        {"ru": f"Теперь её ведёт: {new_holder}.", "en": f"It is now with: {new_holder}."},
+        {
+            "ru": f"Теперь её ведёт: {new_holder}.{counts['ru']}",
+            "en": f"It is now with: {new_holder}.{counts['en']}",
+        },
     )
 
 

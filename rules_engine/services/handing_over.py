@@ -146,10 +146,17 @@ def take_back(
 
 
 def tell_taken(
-    session: Session, request: Request, held: Assignment, from_: ManagerRef, to: ManagerRef, now: datetime
+    session: Session,
+    request: Request,
+    held: Assignment,
+    from_: ManagerRef,
+    to: ManagerRef,
+    now: datetime,
+    *,
+    still_counts: bool,
 ) -> None:
-    """Write to the old holder that the request has gone to another."""
-    subject, body = taken(request, to.name)
+    """Write to the old holder that the request has gone to another, and whether it still counts for him."""
+    subject, body = taken(request, to.name, still_counts=still_counts)
     outbox.notify(
         session,
         user_ids=(from_.user_id,),

@@ -92,7 +92,7 @@ def assign_by_hand(
     if held is not None and before is not None:
         _debit(session, request, held, Cause.HAND, decision_id, now, keep=keep_debit)
         write_event(session, request, now, "taken", actor, manager=before.login, reason=reason, decision_id=decision_id)
-        tell_taken(session, request, held, before, chosen, now)
+        tell_taken(session, request, held, before, chosen, now, still_counts=keep_debit)
     assignment_id = hand_over(
         session,
         picture,
@@ -149,7 +149,7 @@ def take_away_and_reassign(
             rule=transfer.rule,
             decision_id=decision.id,
         )
-        tell_taken(session, request, held, before, chosen, now)
+        tell_taken(session, request, held, before, chosen, now, still_counts=True)
     request.times_reassigned += 1
     assignment_id = hand_over(
         session,
