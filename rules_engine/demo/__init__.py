@@ -19,7 +19,7 @@ from rules_engine.errors import PolicyViolation
 from rules_engine.importers.columns import Job
 from rules_engine.importers.run import KINDS, import_file
 from rules_engine.language.kinds import Words
-from rules_engine.models import Absence, AppSetting, Manager, OutboxMessage, Replay, User
+from rules_engine.models import Absence, AppSetting, DutyShift, Manager, OutboxMessage, Replay, User
 from rules_engine.services import bonus_periods, editing, modes, passwords, setup
 from rules_engine.services.agenda import Totals
 from rules_engine.services.replay import lay_down, replay
@@ -113,6 +113,7 @@ def _found(
     random = Random(f"{seed}:company")
     found_company(session, managers=managers, random=random, password_hash=password_hash, now=began_at)
     _absences(session, settings, random, from_at, until_at)
+    _duty(session, settings, from_at, until_at)
     # From here on the pages are for reading only, until the history is complete.
     session.add(Replay(from_at=from_at, until_at=until_at, clock_at=from_at, totals={}))
     asked = AppSetting(
@@ -218,6 +219,18 @@ def _absences(session: Session, settings: Settings, random: Random, from_at: dat
                 for add in (0, random.choice((7, 14)))
             )
             session.add(Absence(manager_id=manager.id, starts_at=start, ends_at=end, reason="отпуск"))
+
+
+def _duty(session: Session, settings: Settings, from_at: datetime, until_at: datetime) -> None:
+    """Let one after another of those who have the company's hours be on duty on Saturdays, four weeks ahead too."""
+    by_turns = session.scalars(select(Manager.id).where(Manager.calendar_id.is_(None)).order_by(Manager.id)).all()
+    first, last = (at.astimezone(settings.zone).date() for at in (from_at, until_at))
+    saturday = first + timedelta(days=(5 - first.weekday()) % 7)
+    turn = 0
+    while by_turns and saturday <= last + timedelta(weeks=4):
+        start, end = (datetime.combine(saturday, time(hour), settings.zone).astimezone(UTC) for hour in (10, 16))
+        session.add(DutyShift(manager_id=by_turns[turn % len(by_turns)], starts_at=start, ends_at=end, note="суббота"))
+        saturday, turn = saturday + timedelta(weeks=1), turn + 1
 
 
 def document(request: InventedRequest) -> dict[str, Any]:

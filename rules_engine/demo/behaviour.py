@@ -17,13 +17,18 @@ from sqlalchemy.orm import Session
 from rules_engine.demo import payments
 from rules_engine.demo.requests import mean_amount_rank, median_amount
 from rules_engine.models import Assignment, Client, Request, RequestStatus, Task, TaskKind, TaskState
-from rules_engine.services import intake, modes, request_tasks, status, tasks
-from rules_engine.services.incoming import ContactOutcome
+from rules_engine.services import client_on_the_line, contacts, intake, modes, request_tasks, status, tasks
+from rules_engine.services.incoming import ContactIn, ContactOutcome
 from rules_engine.services.reference import ManagerRef, reference
 from rules_engine.services.replay import lay_down
 
 KIND = "demo"
 SOURCE = "demo"
+TELEPHONY = "telephony"
+BY_TELEPHONY = 0.7
+"""Share of first answers that telephony reports by itself; the others are marked by hand only."""
+ASKS_FOR_TIME = 0.04
+"""Share of looks without an answer at which the manager has the client on the line."""
 GIVE_UP_AFTER = timedelta(days=21)
 _HELD = select(Assignment).where(Assignment.request_id == bindparam("request"), Assignment.ended_at.is_(None))
 _CALLS = (
@@ -119,6 +124,10 @@ class Actors:
             due = max(calendar.add(held.assigned_at, minutes), now + timedelta(minutes=1))
             self._next(session, payload, "answer", due, assignment=held.id)
         else:
+            if random.random() < ASKS_FOR_TIME and client_on_the_line.can_ask(request, manager.id):
+                client_on_the_line.ask_for_time(
+                    session, request, manager_id=manager.id, actor=manager.login, now=now
+                )  # fmt: skip
             later = calendar.add(now, random.randint(70, 200))
             self._next(session, payload, "look", later, looks=payload.get("looks", 0) + 1)
 
@@ -127,6 +136,8 @@ class Actors:
         now: datetime,
     ) -> None:  # fmt: skip
         calendar = reference(session).calendar_of(manager.id)
+        if request.first_answer_at is None and random.random() < BY_TELEPHONY:
+            _ring(session, payload, request, manager, random, now)
         task = request_tasks.open_task(session, request.id)
         if task is None:
             return
@@ -212,6 +223,22 @@ class Actors:
         number = payload["number"] + 1
         kept = {"request": payload["request"], "number": number, "step": step, "looks": payload.get("looks", 0), **more}
         lay_down(session, KIND, SOURCE, f"{payload['request']}:{number}", at, kept)
+
+
+def _ring(
+    session: Session, payload: dict[str, Any], request: Request, manager: ManagerRef, random: Random, now: datetime
+) -> None:
+    """Let telephony report a call; how it went the manager says when he finishes his task."""
+    call = {
+        "source": TELEPHONY,
+        "external_id": f"{payload['request']}:{payload['number']}",
+        "request": {"source": request.source, "external_id": request.external_id},
+        "manager": manager.login,
+        "at": now,
+        "duration_seconds": random.randint(40, 900),
+        "proof": "confirmed",
+    }
+    contacts.record(session, ContactIn.model_validate(call), now=now, actor=f"api:{TELEPHONY}")
 
 
 def _lay_down_payment(session: Session, payment: payments.InventedPayment, client: Client) -> None:
