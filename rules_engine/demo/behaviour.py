@@ -27,7 +27,7 @@ SOURCE = "demo"
 TELEPHONY = "telephony"
 BY_TELEPHONY = 0.7
 """Share of first answers that telephony reports by itself; the others are marked by hand only."""
-ASKS_FOR_TIME = 0.04
+ASKS_FOR_TIME = 0.1
 """Share of looks without an answer at which the manager has the client on the line."""
 GIVE_UP_AFTER = timedelta(days=21)
 _HELD = select(Assignment).where(Assignment.request_id == bindparam("request"), Assignment.ended_at.is_(None))
