@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Assignment, Firing, FiringAction, OutboxMessage, Request, Task, WorkKind
-from rules_engine.services import contacts, journal, work
+from rules_engine.services import client_on_the_line, contacts, journal, work
 from rules_engine.services.incoming import ContactIn
 from rules_engine.settings import Settings
 from tests.examples import few
@@ -110,6 +110,8 @@ class Day:
     received: list[int]
     answered: list[int | None]
     away: tuple[int, int] | None
+    on_the_line: int | None = None
+    """After how many minutes whoever then has the first request asks for more time."""
 
 
 @st.composite
@@ -117,7 +119,7 @@ def _days(draw: st.DrawFn, *, others: bool) -> Day:
     received = draw(st.lists(st.integers(0, 20), min_size=1, max_size=2))
     answered = [draw(st.none() | st.integers(1, 60)) for _ in received]
     away = draw(st.none() | st.tuples(st.integers(0, 90), st.integers(1, 60)))
-    return Day(draw(_rules(others=others)), received, answered, away)
+    return Day(draw(_rules(others=others)), received, answered, away, draw(st.none() | st.integers(1, 60)))
 
 
 _numbers = count(1)
@@ -150,6 +152,9 @@ class Company:
             if answered is not None:
                 instant = START + (received + answered) * MINUTE
                 self.happenings[instant] = _both(self.happenings.get(instant), _answering(f"A-{n}"))
+        if day.on_the_line is not None:
+            instant = START + (day.received[0] + day.on_the_line) * MINUTE
+            self.happenings[instant] = _both(self.happenings.get(instant), _asking_for_time("A-0"))
 
     def effects(self) -> list[Any]:
         with self.sessions() as session:
@@ -188,6 +193,15 @@ def _answering(external_id: str) -> Happening:
         contacts.record(session, ContactIn.model_validate(data), now=now, actor=journal.SYSTEM)
 
     return answer
+
+
+def _asking_for_time(external_id: str) -> Happening:
+    def ask(session: Session, now: datetime) -> None:
+        row = session.scalars(select(Request).where(Request.external_id == external_id)).one()
+        if client_on_the_line.can_ask(row, row.manager_id):
+            client_on_the_line.ask_for_time(session, row, manager_id=row.manager_id, actor="anna", now=now)
+
+    return ask
 
 
 def _both(first: Happening | None, second: Happening) -> Happening:
