@@ -6,8 +6,6 @@
 import contextlib
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,16 +18,15 @@ from flask import Flask
 from flask import session as web_session
 from flask.testing import FlaskClient
 from flask_wtf.csrf import generate_csrf
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session, configure_mappers, sessionmaker
 from werkzeug.test import TestResponse
 
 from admin.security import start_session
-from rules_engine import clock, db, migrations
+from rules_engine import clock, db
 from rules_engine.cli import main as cli
 from rules_engine.models import (
     ApiToken,
-    Base,
     OutboxMessage,
     OutboxState,
     Request,
@@ -187,35 +184,22 @@ def play(name: str, noted: dict[str, Any], record: str = "", die_at: str = "", i
 
 
 def warm_up() -> None:
-    """Do beforehand what every fork would do first: map the classes, build the pages, compile the statements."""
+    """Do beforehand what every fork would do first, and let all of them share what is compiled."""
     configure_mappers()
     db.create_engine = engine_maker()  # type: ignore[assignment]
-    with tempfile.TemporaryDirectory() as home:
-        empty = Path(home) / "empty.db"
-        engine = db.make_engine(f"sqlite:///{empty}", relaxed=True)
-        with engine.begin() as connection:
-            Base.metadata.create_all(connection)
-            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
-            connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": migrations.head_revision()})
-        engine.dispose()
-        for name in set(ACTS) - {"initialise_again"}:
-            # What fails here fails in its own test too, and there it is told.
-            with contextlib.suppress(Exception):
-                _rehearse(name, Path(home), empty)
 
 
-def _rehearse(name: str, home: Path, empty: Path) -> None:
-    path = home / f"{name}.db"
-    shutil.copy(empty, path)
-    environment = {"PRAVILA_HOME": str(home), "PRAVILA_DATABASE_URL": f"sqlite:///{path}", "PRAVILA_ENGINE": "native"}
+def rehearse(name: str, noted: dict[str, Any], environment: dict[str, str]) -> None:
+    """Do an act in the process that forks the others: what it compiles and builds they need not build again.
+
+    What fails here fails in its own test too, and there it is told.
+    """
     os.environ.update(environment)
     settings = Settings.from_env(environment)
     engine = db.make_engine(settings.database_url, relaxed=True)
-    sessions = db.make_sessions(engine, settings)
-    with db.transaction(sessions) as session:
-        noted = found(session, name)
-    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
-        ACTS[name].do(Here(settings, sessions, ACTS[name].now, noted))
+    here = Here(settings, db.make_sessions(engine, settings), ACTS[name].now, noted)
+    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing), contextlib.suppress(Exception):
+        ACTS[name].do(here)
     engine.dispose()
 
 

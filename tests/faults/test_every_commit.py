@@ -36,6 +36,7 @@ class Stage:
         with db.transaction(db.make_sessions(engine, Settings.from_env({"PRAVILA_HOME": str(home)}))) as session:
             self._noted = acts.found(session, name)
         engine.dispose()
+        warm.rehearse(name, self._noted, self._environment(self.copy("rehearsed")))
 
     def copy(self, name: str) -> Path:
         path = self.home / f"{name}.db"
@@ -52,12 +53,14 @@ class Stage:
         log = self.home / "log"
         child = self._warm.start(
             {"call": "tests.faults.acts:play", "with": order},
-            environment=environment(
-                Settings.from_env({"PRAVILA_HOME": str(self.home)}), f"sqlite:///{path}", PRAVILA_ENGINE="native"
-            ),
+            environment=self._environment(path),
             log=log,
         )
         assert child.wait() == (KILLED if how.get("die_at") else 0), log.read_text()
+
+    def _environment(self, path: Path) -> dict[str, str]:
+        settings = Settings.from_env({"PRAVILA_HOME": str(self.home)})
+        return environment(settings, f"sqlite:///{path}", PRAVILA_ENGINE="native")
 
     def sent(self) -> list[str]:
         box = self.home / "sent"

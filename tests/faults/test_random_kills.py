@@ -81,7 +81,7 @@ def test_a_naive_claim_is_found_out(tmp_path: Path, database_url: str, warm: Nur
     engine = db.make_engine(database_url)
     naive.drop_the_keys(engine)
     engine.dispose()
-    plan = replace(SHORT_PLAN, requests=100, drain_seconds=10, poison_share=0.0)
+    plan = replace(SHORT_PLAN, requests=60, per_second=15, drain_seconds=10, poison_share=0.0)
     outcome = harness.run(tmp_path, database_url, plan, worker=("-m", "tests.faults.naive"), warm=warm)
     print(f"\n{outcome.table(f'naive, {plan.requests} requests')}")
     assert not outcome.verdict.kept

@@ -80,6 +80,10 @@ class Nursery:
         told = {**order, "environment": dict(environment), "log": str(log)}
         return Child(self, int(self._ask(told)), log)
 
+    def rehearse(self, name: str, noted: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        """Do an act of acts.py once where the others are forked from."""
+        self._ask({"rehearse": {"name": name, "noted": noted, "environment": dict(environment)}})
+
     def code_of(self, pid: int) -> int | None:
         """Return the exit code of an ended child, negative for a signal; None while it lives."""
         code = self._ask({"code_of": pid})
@@ -110,7 +114,8 @@ def main() -> None:
     for name in IMPORTED:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
-    importlib.import_module("tests.faults.acts").warm_up()
+    acts = importlib.import_module("tests.faults.acts")
+    acts.warm_up()
     # What is never collected is never copied into a fork.
     gc.freeze()
     for line in sys.stdin:
@@ -118,6 +123,9 @@ def main() -> None:
         if "code_of" in order:
             pid, status = os.waitpid(order["code_of"], os.WNOHANG)
             answer = os.waitstatus_to_exitcode(status) if pid else None
+        elif "rehearse" in order:
+            answer = acts.rehearse(**order["rehearse"])
+            gc.freeze()
         else:
             answer = _fork(order)
         print(json.dumps({"answer": answer}), flush=True)
