@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
@@ -49,6 +49,7 @@ from tests.factories import (
     make_request,
     make_version,
     rule,
+    statements_of,
 )
 from tests.moving import MINUTE, jump
 
@@ -460,3 +461,31 @@ def test_what_was_decided_can_be_read_from_its_row(any_sessions: sessionmaker[Se
         assert detail is not None
         assert detail["facts"]["request.answer_used_pct"] == "100"
         assert detail["outcome"]["firings"][0]["seen"][1]["seen"] == "100"
+
+
+def test_a_reminder_costs_a_commit_and_few_statements(any_sessions: sessionmaker[Session]) -> None:
+    """The claim of the next item rides with the work of the last; rules about calls read nothing about requests."""
+    about_calls = rule(
+        "calls",
+        {"all": [condition("item.kind", "is", "callback"), condition("manager.overdue_callbacks", "ge", 5)]},
+        {"action": "remind"},
+    )
+    company(any_sessions, HALF, about_calls)
+    for _ in range(4):
+        assigned(any_sessions)
+    engine = any_sessions.kw["bind"]
+    commits = []
+
+    def note(_connection: object) -> None:
+        commits.append(1)
+
+    event.listen(engine, "commit", note)
+    with any_sessions() as session, statements_of(session) as sent:
+        totals = agenda.run_due(any_sessions, MONDAY + 15 * MINUTE)
+    event.remove(engine, "commit", note)
+
+    assert (totals.handled, totals.escalated) == (4, 4)
+    # The first claim, four times the work with the next claim, two looks for what else is due.
+    assert len(commits) <= 7
+    assert not [one for one in sent if "ledger_balances" in one]
+    assert len(sent) <= 4 * 14 + 5
