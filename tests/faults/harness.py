@@ -39,7 +39,7 @@ class Plan:
     per_second: float = 25.0
     workers: int = 2
     clocks: int = 3
-    kill_every: float = 0.25
+    kill_every: float = 0.4
     """Seconds between two kills, on the average; the next may take half as long or half as long again."""
     least_kills: int = 6
     """Of workers and jobs: it goes on killing while something waits until so many died."""
