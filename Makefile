@@ -7,6 +7,8 @@
 BIN := .venv/bin
 READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
+# Tests, demo and commands start many interpreters: without compiled files each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 # How many processes the test suite runs in.
 JOBS ?= 2
 
