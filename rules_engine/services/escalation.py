@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from rules_engine.decisions.escalation import Situation, decide_escalation
 from rules_engine.decisions.escalation_outcome import EscalationOutcome
 from rules_engine.decisions.escalation_plan import EscalationPlan, Fired, next_wake
-from rules_engine.decisions.escalation_warning import TransferWarning, transfer_warning, wake_for
+from rules_engine.decisions.escalation_warning import WARNING, TransferWarning, transfer_warning, wake_for
 from rules_engine.decisions.instants import to_us
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import NotFound
@@ -79,7 +79,7 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
         situation = _situation(session, picture, request, seen, ownership, mode, warning, now)
         outcome = decide_escalation(plan, evaluation.matching, situation)
         if not outcome:
-            again = _again(session, plan, request, seen, ownership, mode, now)
+            again = _again(plan, seen, ownership, warning, now)
             return Look(min((at for at in (again, coming) if at is not None), default=None), count)
         decision_id = write_outcome(
             session,
@@ -97,7 +97,10 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
         session.flush()
         count += len(outcome.firings)
         if _CHANGES_NO_FACT.issuperset(effect.action for effect in outcome.applied):
-            again = _again(session, plan, request, seen, with_fired(ownership, outcome, now), mode, now)
+            after = with_fired(ownership, outcome, now)
+            if mode is Mode.LIVE and _moves_the_warning(plan, outcome):
+                warning = _warning(session, plan, request, seen, after, now)
+            again = _again(plan, seen, after, warning, now)
             return Look(min((at for at in (again, coming) if at is not None), default=None), count)
     tell_that_rules_have_no_end(session, WorkKind.REQUEST, request.id, request.external_id, now)
     return Look(coming, count)
@@ -120,17 +123,16 @@ _plans: OrderedDict[tuple[str, WorkKind], EscalationPlan] = OrderedDict()
 _plans_lock = threading.Lock()
 
 
+def _moves_the_warning(plan: EscalationPlan, outcome: EscalationOutcome) -> bool:
+    """Return whether what has fired changes which transfer the holder is to be warned of."""
+    transfers = {planned.id for planned in plan.rules if planned.transfers}
+    return any(rule == WARNING or rule in transfers for rule in outcome.fired)
+
+
 def _again(
-    session: Session,
-    plan: EscalationPlan,
-    request: Request,
-    seen: SeenRequest,
-    ownership: Ownership,
-    mode: Mode,
-    now: datetime,
+    plan: EscalationPlan, seen: SeenRequest, ownership: Ownership, warning: TransferWarning | None, now: datetime
 ) -> datetime | None:
     """Return when the rules, or the warning before a transfer, want this request to be looked at again."""
-    warning = _warning(session, plan, request, seen, ownership, now) if mode is Mode.LIVE else None
     wakes = (next_wake(plan, ownership.fired, seen.clocks, seen.facts, now), wake_for(warning, now))
     return min((at for at in wakes if at is not None), default=None)
 
