@@ -4,6 +4,7 @@ library or a mail server does to that process, the worker lives on.
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -53,6 +54,8 @@ class Worker(rq.Worker):
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
         self._warm_up()
+        # A search for garbage would touch, and so copy, every page of memory that the work-horse shares with us.
+        gc.freeze()
         super().execute_job(job, queue)
 
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
