@@ -50,7 +50,7 @@ def index() -> ResponseReturnValue:
 def part(share: Fraction) -> str:
     """Return a part of one as whole per cent; below one but not nothing is said so."""
     whole = round(share * 100)
-    return _("less than 1 %%") if share and not whole else f"{whole}\u00a0%"
+    return _("under one per cent") if share and not whole else f"{whole}\u00a0%"
 
 
 def _titles() -> dict[str, str]:
