@@ -23,7 +23,7 @@ from tests.moving import jump
 
 SATURDAY = at("2026-10-03 10:00")
 MONDAY = at("2026-10-05 09:00")
-REQUESTS, WAITING = 150, 60
+REQUESTS, WAITING = 150, 42
 
 
 def company(sessions: sessionmaker[Session]) -> None:
