@@ -168,8 +168,9 @@ def transfer_forecast(
     return found
 
 
-#: Changes of one rule's conditions that a forecast looks at before it gives up.
-_FORECAST_STEPS: Final = 100
+#: Changes of one rule's conditions that a forecast looks at before it gives up. They are instants at which the request
+#: is looked at anyway, so whoever goes from wake to wake knows no less than whoever looks every minute.
+_FORECAST_STEPS: Final = 20
 
 
 def _first_match(planned: RulePlan, clocks: RequestClocks, facts: Facts, now_us: int, before: int | None) -> int | None:
@@ -182,6 +183,9 @@ def _first_match(planned: RulePlan, clocks: RequestClocks, facts: Facts, now_us:
         seen = {**facts, **clocks.facts_at(at, fields)}
         if planned.holds(seen):
             return at
+        if closed := [gate for gate in planned.gates if not gate.holds(seen)]:
+            at = opening_of(closed, clocks, seen, at)
+            continue
         following: int | None = None
         for condition in planned.times:
             following = earlier(following, next_change(condition, clocks, seen, at))
