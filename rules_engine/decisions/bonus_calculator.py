@@ -18,25 +18,7 @@ MOST_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """The figures of a line as they are to be shown, in the order of its terms and steps.
-
-    Each is a decimal with at most `digits` decimals. `terms` are base and factor; `steps` the factor or, for money,
-    roubles. `rate` times `base` gives what the terms give together, up to the kopeck of the amount: the rate in the
-    unit of the factor, a percentage where there are several terms; None where there is no base to apply it to.
-    With `measure_digits` decimals the measures of curves and gates give the factors, and so the amount, again.
-    """
-
-    digits: int
-    measure_digits: int
-    terms: tuple[tuple[Figure, Figure | None], ...]
-    steps: tuple[Figure, ...]
-    base: Figure | None
-    rate: Figure | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Rounding:
+class Cut:
     """How numbers that do not fit are cut: to the nearest, or with all of them away from zero or towards it."""
 
     digits: int
@@ -57,9 +39,31 @@ class _Rounding:
         return Fraction(-whole if value < 0 else whole, one)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The figures of a line as they are to be shown, in the order of its terms and steps.
+
+    Each is a decimal with at most `digits` decimals. `terms` are base and factor; `steps` the factor or, for money,
+    roubles. `rate` times `base` gives what the terms give together, up to the kopeck of the amount: the rate in the
+    unit of the factor, a percentage where there are several terms; None where there is no base to apply it to.
+    Cut by `measures` the measures of curves and gates give the factors, and so the amount, again.
+    """
+
+    digits: int
+    measures: Cut
+    terms: tuple[tuple[Figure, Figure | None], ...]
+    steps: tuple[Figure, ...]
+    base: Figure | None
+    rate: Figure | None
+
+
+WHOLE = Cut(FEWEST_DIGITS, None)
+"""For numbers that end within the fewest digits."""
+
+
 def shown(line: Line) -> Shown:
     """Return the figures of a line with the fewest digits (four at least) that give its amount."""
-    for rounding in _roundings():
+    for rounding in _cuts(MOST_DIGITS):
         terms = tuple(
             (rounding.figure(term.base), rounding.figure(term.factor) if term.factor else None) for term in line.terms
         )
@@ -67,7 +71,7 @@ def shown(line: Line) -> Shown:
         if rounded(100 * _follow(line, _sum(terms), steps)) == line.amount:
             break
     base, rate = _base_and_rate(line, terms, steps)
-    return Shown(rounding.digits, _measure_digits(line), terms, steps, base, rate)
+    return Shown(rounding.digits, _cut_of_measures(line), terms, steps, base, rate)
 
 
 def on_calculator(line: Line, figures: Shown) -> int:
@@ -77,18 +81,18 @@ def on_calculator(line: Line, figures: Shown) -> int:
 
 def readable(value: Fraction, enough: int = FEWEST_DIGITS) -> Fraction:
     """Return a number cut to `enough` decimals, the nearest."""
-    return _Rounding(enough, None).number(value)
+    return Cut(enough, None).number(value)
 
 
-def _measure_digits(line: Line) -> int:
-    """Return with how many decimals the measures read in the tables of a line give its amount."""
+def _cut_of_measures(line: Line) -> Cut:
+    """Return how the measures are to be cut so that, read in the tables of a line, they give its amount."""
     rows = [*line.rows, *(row for step in line.steps for row in step.rows)]
     gates = [gate for step in line.steps for gate in step.gates]
     read = [row.at for row in rows] + [gate.seen.value for gate in gates if gate.seen.value is not None]
     if all(10**FEWEST_DIGITS % value.denominator == 0 for value in read):
-        return FEWEST_DIGITS
-    for digits in range(FEWEST_DIGITS, _MOST_MEASURE_DIGITS):
-        cut = _Rounding(digits, None)
+        return WHOLE
+    # The nearest says most truly what was measured; cut to one side only where it never gives the amount.
+    for cut in sorted(_cuts(_MOST_MEASURE_DIGITS), key=lambda one: one.away is not None):
         roubles = _sum(_terms_again(line, cut))
         steps = tuple(Figure(_factor_again(step, cut), Unit.FACTOR) for step in line.steps)
         figures = tuple(
@@ -96,11 +100,11 @@ def _measure_digits(line: Line) -> int:
             for step, again in zip(line.steps, steps, strict=True)
         )
         if rounded(100 * _follow(line, roubles, figures)) == line.amount:
-            return digits
-    return _MOST_MEASURE_DIGITS
+            return cut
+    return Cut(_MOST_MEASURE_DIGITS, None)
 
 
-def _terms_again(line: Line, cut: _Rounding) -> tuple[tuple[Figure, Figure | None], ...]:
+def _terms_again(line: Line, cut: Cut) -> tuple[tuple[Figure, Figure | None], ...]:
     if not line.rows:
         return tuple((term.base, term.factor) for term in line.terms)
     factor = _read_again(line.rows, cut)
@@ -110,7 +114,7 @@ def _terms_again(line: Line, cut: _Rounding) -> tuple[tuple[Figure, Figure | Non
     return ((line.terms[0].base, Figure(factor, Unit.FACTOR)),)
 
 
-def _factor_again(step: Step, cut: _Rounding) -> Fraction:
+def _factor_again(step: Step, cut: Cut) -> Fraction:
     if step.rows:
         return _read_again(step.rows, cut)
     if step.gates:
@@ -118,14 +122,14 @@ def _factor_again(step: Step, cut: _Rounding) -> Fraction:
     return step.factor or Fraction(0)
 
 
-def _share_again(gate: GateSeen, cut: _Rounding, *, soft: bool) -> Fraction:
+def _share_again(gate: GateSeen, cut: Cut, *, soft: bool) -> Fraction:
     if gate.seen.value is None:
         return gate.share
     at = cut.number(Figure.of(gate.seen.measure, gate.seen.value).value)
     return clamp(gate.start if soft else gate.full_at, gate.full_at, at)
 
 
-def _read_again(rows: Iterable[Between], cut: _Rounding) -> Fraction:
+def _read_again(rows: Iterable[Between], cut: Cut) -> Fraction:
     """Return what a reader gets who reads the table between the same nodes at the cut measures."""
     inside: dict[Fraction, Fraction] = {}
     value = Fraction(0)
@@ -139,10 +143,10 @@ def _read_again(rows: Iterable[Between], cut: _Rounding) -> Fraction:
     return value
 
 
-def _roundings() -> Iterator[_Rounding]:
-    for digits in range(FEWEST_DIGITS, MOST_DIGITS):
+def _cuts(most_digits: int) -> Iterator[Cut]:
+    for digits in range(FEWEST_DIGITS, most_digits):
         # A product that lies exactly on half a kopeck is met from above only: 1/3 cut to 0.333… never reaches it.
-        yield from (_Rounding(digits, away) for away in (None, True, False))
+        yield from (Cut(digits, away) for away in (None, True, False))
 
 
 def _natural(figure: Figure) -> Fraction:
@@ -184,7 +188,7 @@ def _base_and_rate(
     if line.of is None or not line.of.value:
         return line.of, None
     together = _sum(tuple((term.base, term.factor) for term in line.terms))
-    for rounding in _roundings():
+    for rounding in _cuts(MOST_DIGITS):
         base, rate = rounding.figure(line.of), rounding.figure(Figure(100 * together / line.of.value, Unit.PERCENT))
         if rounded(100 * _follow(line, _natural(base) * _natural(rate), steps)) == line.amount:
             break

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from rules_engine.decisions.bonus_calculator import FEWEST_DIGITS, Shown, readable, shown
+from rules_engine.decisions.bonus_calculator import FEWEST_DIGITS, WHOLE, Cut, Shown, readable, shown
 from rules_engine.decisions.bonus_lines import (
     FLOOR,
     GUARANTEE,
@@ -98,20 +98,20 @@ def figure_words(figure: Figure, lang: str) -> str:
     return show_percent(text, lang) if figure.unit is Unit.PERCENT else show_number(text, lang)
 
 
-def measure_words(seen: Seen, lang: str, digits: int = FEWEST_DIGITS) -> str:
-    """Return a measure with its label and value, cut to so many decimals: `доля ответов в срок: 95 %`."""
+def measure_words(seen: Seen, lang: str, cut: Cut = WHOLE) -> str:
+    """Return a measure with its label and value, cut as it says: `доля ответов в срок: 95 %`."""
     field = FIELDS[seen.measure]
     if seen.value is None:
         value = _WORDS["as_planned"].text(lang) if seen.as_planned else field.empty.text(lang)
     else:
         figure = Figure.of(seen.measure, seen.value)
-        value = figure_words(Figure(readable(figure.value, digits), figure.unit), lang)
+        value = figure_words(cut.figure(figure), lang)
     return f"{field.chip.text(lang)}: {value}"
 
 
 def _sentences(line: Line, figures: Shown, lang: str) -> list[str]:
     """Return the sentence of a line and of each of its steps."""
-    writer = _Writer(lang, figures.measure_digits)
+    writer = _Writer(lang, figures.measures)
     steps = zip(line.steps, figures.steps, strict=True)
     return [writer.line(line, figures), *(writer.step(step, figure) for step, figure in steps)]
 
@@ -123,9 +123,9 @@ def _with_sentences(document: Mapping[str, Any], sentences: Sequence[object]) ->
 
 
 class _Writer:
-    def __init__(self, lang: str, digits: int) -> None:
+    def __init__(self, lang: str, cut: Cut) -> None:
         self._lang = lang
-        self._digits = digits
+        self._cut = cut
 
     def line(self, line: Line, figures: Shown) -> str:
         if line.missing is not None:
@@ -162,7 +162,7 @@ class _Writer:
 
     def _lead(self, line: Line, figures: Shown) -> str:
         """Return what stands before the numbers: the measures that were looked at, the part of `above`."""
-        words = [measure_words(seen, self._lang, self._digits) for seen in line.inputs if not self._is_base(line, seen)]
+        words = [measure_words(seen, self._lang, self._cut) for seen in line.inputs if not self._is_base(line, seen)]
         if line.component == GUARANTEE:
             words = [self._say("guarantee")]
         if line.at_most is not None and line.inputs[0].value != line.terms[0].base.value:
@@ -209,13 +209,13 @@ class _Writer:
     def _reason(self, step: Step) -> str:
         if step.seen is None:
             return ""
-        words = measure_words(step.seen, self._lang, self._digits)
+        words = measure_words(step.seen, self._lang, self._cut)
         return words if step.rows or step.factor != 1 else f"{words}, {self._say('unchanged')}"
 
     def _gate(self, gate: GateSeen, *, soft: bool) -> str:
         unit = Figure.of(gate.seen.measure, Fraction(0)).unit
         full_at = figure_words(Figure(gate.full_at, unit), self._lang)
-        words = measure_words(gate.seen, self._lang, self._digits)
+        words = measure_words(gate.seen, self._lang, self._cut)
         if gate.seen.value is None and not gate.seen.as_planned and gate.share == 1:
             return f"{words}, {self._say('unchanged')}"
         if not soft or gate.start == gate.full_at:
@@ -241,7 +241,7 @@ def _figure_json(figure: Figure | None) -> str | None:
 
 def _line_json(line: Line, figures: Shown) -> dict[str, Any]:
     """Return the figures of a line; the sentences come later."""
-    digits = figures.measure_digits
+    cut = figures.measures
     return {
         "rule": line.rule,
         "line": line.line,
@@ -254,7 +254,7 @@ def _line_json(line: Line, figures: Shown) -> dict[str, Any]:
         "sentence": "",
         "missing": line.missing,
         "at_most": line.at_most,
-        "inputs": [_seen_json(seen, digits) for seen in line.inputs],
+        "inputs": [_seen_json(seen, cut) for seen in line.inputs],
         "terms": [
             {
                 "base": _figure_json(base),
@@ -265,9 +265,9 @@ def _line_json(line: Line, figures: Shown) -> dict[str, Any]:
             }
             for term, (base, factor) in zip(line.terms, figures.terms, strict=True)
         ],
-        "rows": [_row_json(row, digits) for row in line.rows],
+        "rows": [_row_json(row, cut) for row in line.rows],
         "part": _part_json(line.part, figures),
-        "steps": [_step_json(step, figure, digits) for step, figure in zip(line.steps, figures.steps, strict=True)],
+        "steps": [_step_json(step, figure, cut) for step, figure in zip(line.steps, figures.steps, strict=True)],
     }
 
 
@@ -285,11 +285,11 @@ def _part_json(part: Part | None, figures: Shown) -> dict[str, Any] | None:
     return {"whole": _text(_whole(part, figures)), "from": _text(part.start), "above": part.is_above}
 
 
-def _seen_json(seen: Seen, digits: int) -> dict[str, Any]:
+def _seen_json(seen: Seen, cut: Cut) -> dict[str, Any]:
     value = None if seen.value is None else Figure.of(seen.measure, seen.value)
     return {
         "measure": seen.measure,
-        "value": _figure_json(Figure(readable(value.value, digits), value.unit)) if value else None,
+        "value": _figure_json(cut.figure(value)) if value else None,
         "as_planned": seen.as_planned,
     }
 
@@ -301,10 +301,10 @@ def _tier_json(term: Term) -> dict[str, str | None] | None:
     return {"from": _text(start), "up_to": None if end is None else _text(end)}
 
 
-def _row_json(row: Between, digits: int) -> dict[str, Any]:
+def _row_json(row: Between, cut: Cut) -> dict[str, Any]:
     return {
         "measure": row.measure,
-        "at": _text(readable(row.at, digits)),
+        "at": _text(cut.number(row.at)),
         "row": None if row.row is None else _text(row.row),
         "low": [_text(readable(number, 2 * FEWEST_DIGITS)) for number in row.low],
         "high": [_text(readable(number, 2 * FEWEST_DIGITS)) for number in row.high],
@@ -312,17 +312,17 @@ def _row_json(row: Between, digits: int) -> dict[str, Any]:
     }
 
 
-def _step_json(step: Step, figure: Figure, digits: int) -> dict[str, Any]:
+def _step_json(step: Step, figure: Figure, cut: Cut) -> dict[str, Any]:
     return {
         "step": step.kind.value,
         "rule": step.rule,
         "factor": _figure_json(figure) if step.factor is not None else None,
         "amount": None if step.amount is None else _figure_json(Figure(readable(step.amount / 100), Unit.MONEY)),
         "sentence": "",
-        "rows": [_row_json(row, digits) for row in step.rows],
+        "rows": [_row_json(row, cut) for row in step.rows],
         "gates": [
             {
-                **_seen_json(gate.seen, digits),
+                **_seen_json(gate.seen, cut),
                 "from": _text(gate.start),
                 "full_at": _text(gate.full_at),
                 "share": _text(readable(gate.share, 2 * FEWEST_DIGITS)),

@@ -4,7 +4,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rules_engine.decisions.bonus_calculator import on_calculator, shown
@@ -264,6 +264,8 @@ class TestStatements:
 
 class TestPocketCalculator:
     @given(shares, shares, ratios(0, 100, 1, 23, 300))
+    # Exactly half a kopeck, which a third of a hundredth cut to the nearest never reaches.
+    @example(Fraction(125), Fraction(150), Fraction(1, 300))
     @settings(max_examples=60, deadline=None)
     def test_the_shown_measures_read_in_the_table_give_the_amount(
         self, new: Fraction, old: Fraction, in_time: Fraction

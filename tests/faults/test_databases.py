@@ -94,6 +94,8 @@ def test_a_sqlite_that_stays_locked_is_said_so_and_nothing_is_counted_against_a_
             holder.execute("ROLLBACK")
 
     totals = agenda.run_due(sessions, NOW)
+    # The tests' engines share one dialect, on which this listens.
+    event.remove(engine, "handle_error", release)
     assert (totals.failed, totals.assigned) == (1, 0)
     holder.close()
     with sessions() as session:
