@@ -12,7 +12,7 @@ from rules_engine.errors import NotFound
 from rules_engine.models import Calendar, CalendarException
 from rules_engine.services import audit, work
 from rules_engine.services.outcome import Outcome
-from rules_engine.services.reference import exception_of
+from rules_engine.services.picture_loading import exception_of
 
 
 def by_code(session: Session, code: str | None) -> Calendar:

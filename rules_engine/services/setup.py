@@ -17,7 +17,7 @@ from rules_engine.errors import InputError
 from rules_engine.language.ruleset import parse
 from rules_engine.models import BEGINNING_OF_TIME, Calendar, CalendarException, ModeChange, Role, RulesetVersion, User
 from rules_engine.services import audit, occasions, production_calendars, rulebook
-from rules_engine.services.reference import DEFAULT_WEEKLY
+from rules_engine.services.picture_loading import DEFAULT_WEEKLY
 
 LOGIN_LENGTH = 60
 NOTHING_INSTEAD: Mapping[str, str] = MappingProxyType({})
