@@ -16,8 +16,12 @@ from rules_engine.services.modes import ModeLine
 from rules_engine.settings import Settings
 
 ACTOR = "system"
-_DONE = {"ru": ("база данных: {url}", "добавлено: {added}", "всё уже на месте"), "en": (
-    "database: {url}", "added: {added}", "everything is in place already")}  # fmt: skip
+_DONE = {
+    "ru": ("база данных: {url}", "добавлено: {added}", "всё уже на месте", "схема обновлена: {before} → {after}"),
+    "en": (
+        "database: {url}", "added: {added}", "everything is in place already", "schema upgraded: {before} → {after}",
+    ),
+}  # fmt: skip
 
 
 @click.command()
@@ -33,6 +37,7 @@ def init(admin: str | None, password_stdin: bool, live: bool, as_json: bool) -> 
     password_hash = _password_hash(admin) if admin else None
     engine = db.make_engine(settings.database_url)
     try:
+        before = migrations.current_revision(engine)
         migrations.upgrade(engine)
         with db.transaction(db.make_sessions(engine, settings)) as session:
             installed = setup.initialise(
@@ -53,11 +58,15 @@ def init(admin: str | None, password_stdin: bool, live: bool, as_json: bool) -> 
     if as_json:
         print_json(document)
         return
-    place, added, nothing = _DONE[settings.locale]
+    place, added, nothing, upgraded = _DONE[settings.locale]
     click.echo(place.format(url=url))
+    is_newer = before not in (None, migrations.head_revision())
+    if is_newer:
+        click.echo(upgraded.format(before=before, after=migrations.head_revision()))
     names = [*(["calendar"] if installed.calendar else []), *installed.rulesets]
     names += [admin] if admin and installed.administrator else []
-    click.echo(added.format(added=", ".join(names)) if names else nothing)
+    if names or not is_newer:
+        click.echo(added.format(added=", ".join(names)) if names else nothing)
 
 
 @click.group()

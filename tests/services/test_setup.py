@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from rules_engine import db
+from rules_engine import db, migrations
 from rules_engine.cli import main
 from rules_engine.decisions.bonus_cases import run_cases
 from rules_engine.decisions.modes import Mode
@@ -117,6 +117,15 @@ class TestCommands:
         printed = json.loads(answer.stdout)
         assert (printed["calendar"], printed["rulesets"], printed["modes"]) == (False, [], [])
         assert json.loads(run("mode", "show", "--json").stdout)["modes"][0]["mode"] == "watch"
+
+    def test_an_init_that_migrates_says_from_which_schema_to_which(self, home: Settings) -> None:
+        run("init")
+        engine = db.make_engine(home.database_url)
+        migrations.downgrade(engine, "0002")
+        engine.dispose()
+
+        assert f"схема обновлена: 0002 → {migrations.head_revision()}" in run("init").output
+        assert run("init").output.splitlines()[1:] == ["всё уже на месте"]
 
     def test_a_weak_password_is_refused_and_nothing_is_made(self, home: Settings) -> None:
         answer = run("init", "--admin", "denis", "--password-stdin", stdin="123\n")
