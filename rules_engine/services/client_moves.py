@@ -9,6 +9,7 @@ from rules_engine.models import Callback, Client, ClientMove, MoveState, WorkKin
 from rules_engine.services import outbox, work
 from rules_engine.services.callback_outcomes import OPEN
 from rules_engine.services.callback_people import Callers
+from rules_engine.services.clients import firms_of
 from rules_engine.services.overdue_actions import give_client, move_call
 from rules_engine.services.reference import ManagerRef, Reference, reference
 
@@ -16,7 +17,8 @@ from rules_engine.services.reference import ManagerRef, Reference, reference
 def look(session: Session, move_id: int, now: datetime) -> datetime | None:
     """Carry out a move whose day has come; return when to look again, None where nothing is left to do.
 
-    A client whom somebody else has given away in the meantime stays where he is. Where the new manager has left too,
+    The other firms of his group go along, so what is planned for them finds them there. A client whom somebody else has
+    given away in the meantime stays where he is. Where the new manager has left too,
     fair share in the old one's team chooses; where nobody is here, the heads are told and it is tried again on the
     next working day.
     """
@@ -26,7 +28,7 @@ def look(session: Session, move_id: int, now: datetime) -> datetime | None:
     if move.at > now:
         return move.at
     calls = select(Callback.id).where(
-        Callback.client_id == move.client_id,
+        Callback.client_id.in_(firms_of(session, move.client_id)),
         Callback.manager_id == move.from_manager_id,
         Callback.state.in_(OPEN),
     )
@@ -35,7 +37,8 @@ def look(session: Session, move_id: int, now: datetime) -> datetime | None:
     work.lock_items(session, WorkKind.CALLBACK, call_ids)
     client = session.get_one(Client, move.client_id, with_for_update=True, populate_existing=True)
     if client.owner_id != move.from_manager_id:
-        move.state, move.done_at = MoveState.CANCELLED, now
+        has_come = client.owner_id == move.to_manager_id
+        move.state, move.done_at = MoveState.DONE if has_come else MoveState.CANCELLED, now
         session.flush()
         return None
     picture = reference(session)

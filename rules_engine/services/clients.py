@@ -1,5 +1,6 @@
 """Clients: found by key, tax number or phone, made where nobody is found, and kept as the registry sends them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -120,7 +121,7 @@ def put_client(session: Session, data: ClientIn, *, now: datetime, actor: str) -
     if _add_points(session, client.id, data):
         session.expire(client, ["points"])
     session.flush()
-    _share_owner(session, client, before["owner_id"] if before else None, actor=actor, now=now)
+    share_owner(session, client, before["owner_id"] if before else None, actor=actor, now=now)
     if before is None:
         wake_client(session, client.id, now, now=now)
         return client, Outcome.CREATED
@@ -247,7 +248,24 @@ def _fill(session: Session, client: Client, data: ClientIn) -> None:
             client.persons.append(ContactPerson(name=data.contact_person))
 
 
-def _share_owner(session: Session, client: Client, old_owner_id: int | None, *, actor: str, now: datetime) -> None:
+def firms_of(session: Session, client_id: int) -> list[int]:
+    """Return the ids of the firms that go where a client goes: his own, and those of his group that his owner has."""
+    client = session.get_one(Client, client_id)
+    if client.group_id is None or client.owner_id is None:
+        return [client_id]
+    together = select(Client.id).where(Client.group_id == client.group_id, Client.owner_id == client.owner_id)
+    return list(session.scalars(together.order_by(Client.id)))
+
+
+def share_owner(
+    session: Session,
+    client: Client,
+    old_owner_id: int | None,
+    *,
+    actor: str,
+    now: datetime,
+    why: Mapping[str, Any] | None = None,
+) -> None:
     """Give the firms of a group one owner: who has none gets that of the others, who changes takes them along."""
     if client.group_id is None:
         return
@@ -267,9 +285,11 @@ def _share_owner(session: Session, client: Client, old_owner_id: int | None, *, 
             subject_kind="client",
             subject_id=other.id,
             before={"owner_id": other.owner_id},
-            after={"owner_id": client.owner_id},
+            after={"owner_id": client.owner_id, **({} if why is None else {"why": why})},
         )
         other.owner_id = client.owner_id
+        if other.cover_id == client.owner_id:
+            other.cover_id = None
         wake_requests(session, other.id, now)
     session.flush()
 

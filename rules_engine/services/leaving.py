@@ -59,6 +59,16 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
+class _OwnClient:
+    """A client of who leaves, before it is known who gets him."""
+
+    id: int
+    name: str
+    group_id: int | None
+    revenue_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClientLine:
     """One client of the plan: his revenue of the last 365 days, who gets him and when."""
 
@@ -280,18 +290,23 @@ def _taker(picture: Reference, wishes: Wishes, manager: ManagerRef, now: datetim
     return found
 
 
-def _lines(
-    picture: Reference, clients: list[tuple[int, str, int]], wishes: Wishes, now: datetime
-) -> tuple[ClientLine, ...]:
+def _lines(picture: Reference, clients: list[_OwnClient], wishes: Wishes, now: datetime) -> tuple[ClientLine, ...]:
     if clients and not wishes.takers:
         raise InputError(path="takers", ru="выберите, кто примет клиентов", en="choose who takes the clients")
     calendar = picture.company_calendar
     days = [calendar.add_working_days(wishes.first_day, number) for number in range(wishes.days)]
     instants = [max(now, calendar.next_open(picture.start_of_day(day)) or now) for day in days]
-    known = {client_id: (name, revenue) for client_id, name, revenue in clients}
+    # Firms of one group have one owner: they go to the same one on the same day, as if they were one client.
+    together: dict[int, list[_OwnClient]] = {}
+    first_of: dict[int, int] = {}
+    for one in clients:
+        first = one.id if one.group_id is None else first_of.setdefault(one.group_id, one.id)
+        together.setdefault(first, []).append(one)
+    worth = [(first, sum(one.revenue_minor for one in firms)) for first, firms in together.items()]
     return tuple(
-        ClientLine(one.client_id, *known[one.client_id], picture.manager(one.taker), instants[one.day])
-        for one in spread([(id_, revenue) for id_, _, revenue in clients], wishes.takers, wishes.days)
+        ClientLine(one.id, one.name, one.revenue_minor, picture.manager(place.taker), instants[place.day])
+        for place in spread(worth, wishes.takers, wishes.days)
+        for one in together[place.client_id]
     )
 
 
@@ -310,10 +325,10 @@ def _open_requests(session: Session, manager_id: int) -> list[Request]:
     )
 
 
-def _clients(session: Session, manager_id: int, now: datetime) -> list[tuple[int, str, int]]:
-    """Return id, name and revenue of the last 365 days of the clients that have no planned move."""
+def _clients(session: Session, manager_id: int, now: datetime) -> list[_OwnClient]:
+    """Return the clients that have no planned move, with their revenue of the last 365 days."""
     found = rows(session, _OWN, {"manager": manager_id, "since": now - timedelta(days=365), "now": now})
-    return [(row.id, row.name, int(row.revenue or 0)) for row in found]
+    return [_OwnClient(row.id, row.name, row.group_id, int(row.revenue or 0)) for row in found]
 
 
 _PAID: Final = (
@@ -327,7 +342,7 @@ _PAID: Final = (
     .scalar_subquery()
 )
 _OWN: Final = (
-    select(Client.id, Client.name, _PAID.label("revenue"))
+    select(Client.id, Client.name, Client.group_id, _PAID.label("revenue"))
     .where(
         Client.owner_id == bindparam("manager"),
         ~select(ClientMove.id)

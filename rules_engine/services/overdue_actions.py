@@ -30,7 +30,7 @@ from rules_engine.models import (
 from rules_engine.services import audit, journal, outbox, settings_store, waiting, work
 from rules_engine.services.callback_outcomes import OPEN
 from rules_engine.services.callback_people import Callers
-from rules_engine.services.clients import wake_requests
+from rules_engine.services.clients import firms_of, share_owner, wake_requests
 from rules_engine.services.people import find_manager
 from rules_engine.services.reference import HoldRef, ManagerRef, reference, reference_changed
 
@@ -294,11 +294,12 @@ def _release(session: Session, action: OverdueAction, actor: str, now: datetime,
         raise Conflict(ru="передать клиента некому", en="there is nobody to give the client to")
     if chosen.id == action.manager_id:
         raise InputError(path="new_owner", ru="клиент уже у него", en="he has the client already")
+    firms = firms_of(session, client.id)
     give_client(session, client, chosen, actor=actor, now=now, why=dict(action.ground))
     action.new_owner_id = chosen.id
     for call in session.scalars(
         select(Callback)
-        .where(Callback.client_id == client.id, Callback.manager_id == action.manager_id, Callback.state.in_(OPEN))
+        .where(Callback.client_id.in_(firms), Callback.manager_id == action.manager_id, Callback.state.in_(OPEN))
         .order_by(Callback.id)
     ).all():
         move_call(session, call, chosen, now)
@@ -322,7 +323,10 @@ def give_client(
     now: datetime,
     why: Mapping[str, Any] | None = None,
 ) -> None:
-    """Make a manager the owner of a client; it stands in the audit log."""
+    """Make a manager the owner of a client and of the firms of his group that had the same; it stands in the audit log.
+
+    Their calls are the caller's to move: see clients.firms_of.
+    """
     before = client.owner_id
     client.owner_id = manager.id
     if client.cover_id == manager.id:
@@ -338,6 +342,7 @@ def give_client(
     )
     session.flush()
     wake_requests(session, client.id, now)
+    share_owner(session, client, before, actor=actor, now=now, why=why)
 
 
 def move_call(session: Session, call: Callback, manager: ManagerRef, now: datetime) -> None:

@@ -35,6 +35,7 @@ from tests.factories import (
     assignment_rules,
     at,
     make_client,
+    make_group,
     make_manager,
     make_payment,
     make_request,
@@ -230,3 +231,23 @@ def test_calls_to_clients_of_others_do_not_stay_behind(session: Session, cast: C
     done = leave(session, cast.anna.id, wishes(cast), actor="galina", now=MONDAY)
     assert [one.call.id for one in done.calls] == [call.id]
     assert login_of(session, call.manager_id) in ("boris", "dina")
+
+
+def test_firms_of_one_group_go_together_with_their_calls(session: Session, cast: Cast) -> None:
+    group = make_group(session)
+    firms = [make_client(session, owner=cast.anna, group_id=group.id) for _ in range(2)]
+    alone = make_client(session, owner=cast.anna)
+    calls = [make_callback(session, firm, cast.anna) for firm in firms]
+    plan = leave(session, cast.anna.id, wishes(cast), actor="galina", now=MONDAY)
+    places = {one.client_id: (one.to.id, one.at) for one in plan.clients}
+    assert places[firms[0].id] == places[firms[1].id] and len(places) == 3
+    assert places[alone.id][0] != places[firms[0].id][0]
+
+    taker, _ = places[firms[0].id]
+    first, second = session.scalars(
+        select(ClientMove).where(ClientMove.client_id.in_([one.id for one in firms])).order_by(ClientMove.id)
+    ).all()
+    look(session, first, "2026-10-09 09:00")
+    assert {one.owner_id for one in firms} == {one.manager_id for one in calls} == {taker}
+    look(session, second, "2026-10-09 09:00")
+    assert (first.state, second.state) == (MoveState.DONE, MoveState.DONE)

@@ -26,7 +26,7 @@ from rules_engine.models import (
     WorkKind,
 )
 from rules_engine.services import agenda, assignment, callbacks, journal, overdue_actions, settings_store
-from tests.factories import Cast, assignment_rules, at, make_client, make_request
+from tests.factories import Cast, assignment_rules, at, make_client, make_group, make_request
 from tests.services.test_callbacks import company
 
 NOW = at("2026-10-05 11:00")
@@ -256,6 +256,21 @@ class TestRelease:
             overdue_actions.confirm(session, the_hold(session), "galina", NOW, new_owner="anna")
         overdue_actions.confirm(session, the_hold(session), "galina", NOW, new_owner="vera")
         assert session.get_one(Client, neglected.client_id).owner_id == cast.vera.id
+
+    def test_the_other_firms_of_the_group_go_along_with_their_calls(
+        self, session: Session, cast: Cast, neglected: Callback
+    ) -> None:
+        group = make_group(session)
+        session.get_one(Client, neglected.client_id).group_id = group.id
+        sister = make_client(session, owner=cast.anna, cover=cast.boris, group_id=group.id)
+        other_owner = make_client(session, owner=cast.vera, group_id=group.id)
+        call = overdue_call(session, cast, at("2026-10-05 18:00"), sister)
+        overdue_actions.confirm(session, the_hold(session), "galina", NOW, new_owner="boris")
+        session.expire_all()
+        assert (sister.owner_id, sister.cover_id, call.manager_id) == (cast.boris.id, None, cast.boris.id)
+        assert other_owner.owner_id == cast.vera.id
+        trace = session.scalars(select(AuditEntry).where(AuditEntry.subject_kind == "client")).all()
+        assert {one.subject_id for one in trace} == {str(neglected.client_id), str(sister.id)}
 
     def test_a_call_that_was_made_takes_the_proposal_back(
         self, session: Session, cast: Cast, neglected: Callback
