@@ -200,7 +200,7 @@ def _assign(
     now: datetime,
 ) -> None:
     outcome = weighed.outcome
-    repeats = request.is_duplicate and weighed.roster.previous == chosen.id
+    is_repeat = repeats.is_repeat_for(session, request, chosen.id)
     assignment_id = hand_over(
         session,
         picture,
@@ -209,10 +209,10 @@ def _assign(
             manager=chosen,
             at=now,
             cause=AssignmentCause.RULE,
-            ledger_cause=Cause.DUPLICATE if repeats else Cause.RULE,
+            ledger_cause=Cause.DUPLICATE if is_repeat else Cause.RULE,
             reason=assignment_texts.reason_of_rule(outcome),
             decision_id=decision_id,
-            delta=0 if repeats else 1,
+            delta=0 if is_repeat else 1,
             rule=outcome.rule,
             strategy=outcome.strategy and str(outcome.strategy),
             answer_within=outcome.answer_within,

@@ -106,7 +106,7 @@ def build_roster(
         },
         owner=seen.owner_id,
         cover=seen.cover_id,
-        previous=previous_holder(session, request) if needs.previous or request.is_duplicate else None,
+        previous=previous_holder(session, request) if needs.previous else None,
         holder=request.manager_id,
         duty=frozenset(one.id for one in people if one.is_on_duty(now)),
         value_step=step_of(session, picture, request, now) if needs.shares else None,

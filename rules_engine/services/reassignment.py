@@ -151,6 +151,7 @@ def take_away_and_reassign(
         )
         tell_taken(session, request, held, before, chosen, now, still_counts=True)
     request.times_reassigned += 1
+    is_repeat = repeats.is_repeat_for(session, request, chosen.id)
     assignment_id = hand_over(
         session,
         picture,
@@ -159,7 +160,8 @@ def take_away_and_reassign(
             manager=chosen,
             at=now,
             cause=AssignmentCause.TRANSFER,
-            ledger_cause=Cause.TRANSFER,
+            ledger_cause=Cause.DUPLICATE if is_repeat else Cause.TRANSFER,
+            delta=0 if is_repeat else 1,
             reason=assignment_texts.reason_of_transfer(before.name if before else ""),
             decision_id=decision.id,
             rule=transfer.rule,

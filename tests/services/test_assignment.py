@@ -202,7 +202,7 @@ class TestLive:
         first = make_request(session, client=client)
         decide_and_assign(session, first, MONDAY)
         session.flush()
-        again = make_request(session, client=client, is_duplicate=True)
+        again = make_request(session, client=client, is_duplicate=True, duplicate_of_id=first.id)
 
         decide_and_assign(session, again, MONDAY)
 

@@ -225,6 +225,21 @@ class TestTransfer:
         told = session.scalars(select(OutboxMessage).where(OutboxMessage.channel == "page")).all()
         assert [message.user_id for message in told][1:] == [cast.anna.user_id, cast.boris.user_id]
 
+    def test_what_repeats_a_request_of_the_new_holder_is_not_counted_again(
+        self, held: tuple[Session, Cast, Request]
+    ) -> None:
+        session, cast, request = held
+        first = make_request(session)
+        assign_by_hand(session, first, cast.boris, reason="так", actor="galina", now=MONDAY)
+        request.is_duplicate, request.duplicate_of_id = True, first.id
+        cast.vera.open_cap = 0
+
+        take_away_and_reassign(session, request, *self.transferred(session, request), LATER)
+
+        assert request.manager_id == cast.boris.id
+        assert counts(session)[cast.boris.id] == (1, 1_450_000)
+        assert ledger(session)[-1] == (cast.boris.id, 0, "duplicate")
+
     def test_who_has_just_lost_it_does_not_get_it_back(self, held: tuple[Session, Cast, Request]) -> None:
         session, cast, request = held
         cast.boris.open_cap = cast.vera.open_cap = 0

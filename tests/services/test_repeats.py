@@ -98,6 +98,17 @@ class TestRepeats:
         assert second.manager_id not in (None, cast.anna.id)
         assert counted(session, second) == [(1, "rule")]
 
+    def test_it_counts_for_who_has_only_another_request_of_the_client(self, session: Session, cast: Cast) -> None:
+        first, other = take(session, "A-1"), take(session, "A-2", service="site")
+        assign_by_hand(session, first, cast.anna, reason="так", actor="galina", now=MONDAY)
+        assign_by_hand(session, other, cast.boris, reason="так", actor="galina", now=MONDAY)
+        make_absence(session, cast.anna, MONDAY, at("2026-10-09 00:00"))
+        cast.vera.open_cap = 0
+        second = take(session, "A-3")
+        decide_and_assign(session, second, MONDAY + MINUTE)
+        assert (second.duplicate_of_id, second.manager_id) == (first.id, cast.boris.id)
+        assert counted(session, second) == [(1, "rule")]
+
     def test_a_repeat_lets_the_first_go_first(self, session: Session, cast: Cast) -> None:
         first, second = take(session, "A-1"), take(session, "A-2")
         assert decide_and_assign(session, second, MONDAY).wake_at == MONDAY + MINUTE
