@@ -11,6 +11,7 @@ from sqlalchemy import Table, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.assignment import AssignmentOutcome, OutcomeKind
+from rules_engine.decisions.instants import MINUTE_US, from_us, to_us
 from rules_engine.models import Firing, OutboxMessage, OutboxState, Request, UtcDateTime
 from rules_engine.services import assignment_texts, outbox
 from rules_engine.services.assignment_effects import FIRING_KIND
@@ -46,8 +47,7 @@ def tell(
     opening = picture.company_calendar.next_open(now) or now
     key = f"unassigned:{rule}:{opening:%Y-%m-%dT%H}"
     if outcome.kind is OutcomeKind.LEFT_UNASSIGNED:
-        since = now.replace(minute=0, second=0, microsecond=0)
-        number = rows(session, _NUMBER_LEFT, {"rule": rule, "since": since})[0][0]
+        number = rows(session, _NUMBER_LEFT, {"rule": rule, "since": _gathered_since(picture, now)})[0][0]
     else:
         number = rows(session, _NUMBER_WAITING, {})[0][0]
     if number > 1:
@@ -80,3 +80,11 @@ def tell(
             .where(_MESSAGES.c.key >= f"{key}:{head.id}:", _MESSAGES.c.key < f"{key}:{head.id};", unseen)
             .values(subject=outbox.words_in(subject, head.locale), body=outbox.words_in(body, head.locale), link=link)
         )
+
+
+def _gathered_since(picture: Reference, now: datetime) -> datetime:
+    """Return from when on requests share one message with those of `now`: the hour, or the closing before it."""
+    hour = to_us(now.replace(minute=0, second=0, microsecond=0))
+    calendar = picture.company_calendar
+    last_worked = None if calendar.is_open_us(hour - 1) else calendar.add_us(hour, -MINUTE_US)
+    return from_us(hour if last_worked is None else last_worked + MINUTE_US)

@@ -342,6 +342,27 @@ class TestAlert:
         subjects = [subject for channel, subject, _ in self.told(session, cast.galina.id) if channel == "page"]
         assert subjects == ["Заявок без менеджера: 2", "Заявок без менеджера: 3"]
 
+    def test_those_that_a_rule_leaves_while_the_company_is_closed_are_counted_since_its_closing(
+        self, session: Session
+    ) -> None:
+        cast = make_cast(session)
+        leave = {"action": "leave_unassigned", "reason": "спросить"}
+        make_version(
+            session, "assignment", assignment_rules(rule("left", condition("request.channel", "is", "web"), leave))
+        )
+        for when in (
+            "2026-10-02 17:30",
+            "2026-10-03 10:00",
+            "2026-10-04 12:30",
+            "2026-10-05 09:20",
+            "2026-10-05 10:20",
+        ):
+            decide_and_assign(session, make_request(session, received_at=at(when)), at(when))
+        session.flush()
+        subjects = [subject for channel, subject, _ in self.told(session, cast.galina.id) if channel == "page"]
+        assert [subject.partition(":")[0] for subject in subjects].count("Заявка без менеджера") == 2
+        assert "Заявок без менеджера: 3" in subjects
+
     def test_a_team_without_managers_is_named_in_the_trace_and_to_the_head(self, session: Session) -> None:
         cast = make_cast(session)
         cast.vera.team = cast.sales
