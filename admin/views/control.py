@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -103,7 +104,7 @@ def behind() -> ResponseReturnValue:
     view, asked = _view(), _asked()
     sort = request.args.get("sort", "-at")
     page = request.args.get("page", "1")
-    number = int(page) if page.isdigit() and len(page) < 9 else 1
+    number = int(page) if page.isdecimal() and len(page) < 9 else 1
     found = control_lists.page(db_session(), view.period, request_now(), asked, sort=sort, number=number)
     return render_template(
         "control/list.html",
@@ -196,7 +197,7 @@ def _asked() -> Asked:
     figure, size = request.args.get("figure", ""), request.args.get("size", "")
     if figure not in control_lists.FIGURES and figure not in control_lists.CALLS:
         abort(404)
-    return Asked(figure, _view().ids, int(size) if size in "12345" and size else None)
+    return Asked(figure, _view().ids, int(size) if len(size) == 1 and size in "12345" else None)
 
 
 def _month() -> str:
@@ -228,11 +229,12 @@ def _sorting(key: str, sort: str, *, first_falls: bool = True) -> dict[str, str]
     """Return for the head of a column the address that sorts by it, and how it is sorted now."""
     name, falls = sort.removeprefix("-"), sort.startswith("-")
     turned = (not falls) if name == key else first_falls
-    args = {**request.args.to_dict(), **(request.view_args or {}), "sort": f"-{key}" if turned else key}
+    args = {**request.args.to_dict(), "sort": f"-{key}" if turned else key}
     args.pop("page", None)
     args.pop("after", None)
     state = ("descending" if falls else "ascending") if name == key else "none"
-    return {"url": url_for(str(request.endpoint), **args), "state": state}
+    # Not by url_for: `_scheme` and the like in the address would be orders to it.
+    return {"url": f"{url_for(str(request.endpoint))}?{urlencode(args)}", "state": state}
 
 
 # What is shown

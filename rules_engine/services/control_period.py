@@ -10,6 +10,8 @@ from rules_engine.errors import InputError
 from rules_engine.services.measures_month import Month, month_named
 from rules_engine.services.reference import reference
 
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+"""As far as months can be named, see measures_month.py."""
 LONGEST_DAYS: Final = 366
 """A longer period is refused: nobody reads it, and it would be counted for minutes."""
 
@@ -41,7 +43,13 @@ class Period:
 
 
 def days(session: Session, first: date, last: date) -> Period:
-    """Return a period. Raises InputError where it ends before it begins, or is longer than a year."""
+    """Return a period. Raises InputError where it ends before it begins, is longer than a year, or out of reach."""
+    if not FIRST_YEAR <= first.year <= last.year <= LAST_YEAR and first <= last:
+        raise InputError(
+            path="to",
+            ru=f"нужны дни с {FIRST_YEAR} по {LAST_YEAR} год",
+            en=f"days of the years {FIRST_YEAR} to {LAST_YEAR} are needed",
+        )
     if last < first:
         raise InputError(path="to", ru="период кончается раньше, чем начинается", en="the period ends before it begins")
     if (last - first).days >= LONGEST_DAYS:

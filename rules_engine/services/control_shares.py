@@ -172,6 +172,6 @@ def _of_cause(cause: str) -> Any:
 def _place(cursor: str | None) -> tuple[datetime, int] | None:
     """Return where a page goes on; None for the first page and for a cursor that somebody made up."""
     micros, _, row_id = (cursor or "").partition(".")
-    if not (micros.isdigit() and row_id.isdigit() and len(micros) < 17 and len(row_id) < 19):
+    if not (micros.isdecimal() and row_id.isdecimal() and len(micros) < 17 and len(row_id) < 19):
         return None
     return from_micros(int(micros)), int(row_id)

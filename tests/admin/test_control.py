@@ -154,6 +154,21 @@ def test_what_there_is_not_is_not_found_and_bad_days_are_said(logged_in: LogIn, 
     assert galina.get("/control/requests?figure=received&page=999999999999&sort=magic&size=9").status_code == 200
 
 
+def test_an_address_made_up_by_hand_is_answered_and_orders_nothing(logged_in: LogIn, october: Cast) -> None:
+    galina = logged_in("galina")
+
+    for address in (
+        "requests?figure=size&size=12", "requests?figure=size&size=²", "requests?figure=received&page=²",
+        "fairness?month=2026-10&after=².1", "fairness?month=0000-00", "?from=0001-01-01&to=0001-01-02",
+        "?from=9999-12-31&to=9999-12-31", "?endpoint=x&self=y",
+    ):  # fmt: skip
+        assert galina.get(f"/control/{address}").status_code == 200, address
+    assert "нужны дни с 2000 по 2199 год" in galina.get("/control/?from=9999-12-31&to=9999-12-31").text
+    page = galina.get(f"/control/?{OCTOBER}&_scheme=javascript&_anchor=x").text
+    assert "javascript://" not in page
+    assert 'href="/control/?from=2026-10-01&amp;to=2026-10-31&amp;' in page
+
+
 def test_which_requests_are_processed_as_bars_with_a_table_behind(
     logged_in: LogIn, sessions: Sessions, cast: Cast, business_clock: StandingClock
 ) -> None:
