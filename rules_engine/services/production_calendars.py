@@ -120,7 +120,8 @@ def years_of(text: str) -> Sequence[int]:
         years = range(int(first), int(last or first) + 1)
     except ValueError:
         years = range(0)
-    if not 0 < len(years) <= LAST_YEAR - FIRST_YEAR + 1:
+    # By its ends: the length of a range may be a number that Python cannot say.
+    if not years or years.stop - years.start > LAST_YEAR - FIRST_YEAR + 1:
         raise InputError(
             path="years", ru=f"«{text}» не годы; нужно 2026 или 2024-2026", en=f"{text!r} is not 2026 or 2024-2026"
         )
