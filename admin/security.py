@@ -26,7 +26,11 @@ csrf = CSRFProtect()
 login_manager = LoginManager()
 
 UNASKED = frozenset({"messages.bell"})
-"""What an open page asks for by itself: that nobody sits before it any more must end the session all the same."""
+UNASKED_HEADER = "X-Pravila-Unasked"
+"""What an open page asks for by itself: that nobody sits before it any more must end the session all the same.
+
+The header stands on pages that fetch themselves again; who adds it to more only has his session end sooner.
+"""
 # Open while a history is filled and before a one-time password is changed: one must be able to come and go.
 ALWAYS_OPEN = frozenset({"static", "htmx.static", "login.login", "login.logout", "login.locale", "login.password"})
 
@@ -120,7 +124,8 @@ def _load_viewer(user_id: str) -> Viewer | None:
     user = db_session().scalars(query).first()
     if user is None or not user.is_active or user.session_epoch != session.get("epoch"):
         return None
-    if _since("seen_at", now) > SEEN_STEP and request.endpoint not in UNASKED:
+    is_asked = request.endpoint not in UNASKED and UNASKED_HEADER not in request.headers
+    if _since("seen_at", now) > SEEN_STEP and is_asked:
         session["seen_at"] = now.timestamp()
     return Viewer(user)
 

@@ -59,5 +59,11 @@ const isBusy = () =>
 window.setInterval(() => {
   const part = document.querySelector("main [data-refresh]");
   if (part === null || isBusy()) return;
-  window.htmx.ajax("GET", window.location.href, { target: part, select: "main [data-refresh]", swap: "outerHTML" });
+  window.htmx.ajax("GET", window.location.href, {
+    target: part,
+    select: "main [data-refresh]",
+    swap: "outerHTML",
+    // Nobody asked: it must not keep the session alive.
+    headers: { "X-Pravila-Unasked": "1" },
+  });
 }, 60000);

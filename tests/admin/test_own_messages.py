@@ -77,6 +77,17 @@ class TestTheBell:
         answer = anna.get("/messages/bell?shown=2", headers={"HX-Request": "true"})
         assert (answer.status_code, "HX-Redirect" in answer.headers) == (401, False)
 
+    def test_nor_does_a_page_that_fetches_itself_again(self, anna: Browser) -> None:
+        def seen_at(**more: object) -> float:
+            with anna.client.session_transaction() as kept:
+                kept["seen_at"] = kept["began_at"] - 3600
+            anna.get("/my/", **more)
+            with anna.client.session_transaction() as kept:
+                return float(kept["seen_at"] - kept["began_at"])
+
+        assert seen_at(headers={"X-Pravila-Unasked": "1"}) == -3600
+        assert seen_at() >= 0
+
     def test_it_is_read_from_its_own_index(self, app: Flask) -> None:
         engine = app.extensions["pravila"].engine
         question = unread_query(1).compile(engine, compile_kwargs={"literal_binds": True})
