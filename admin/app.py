@@ -12,9 +12,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy import Engine, event
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import IntegerConverter
 
 from admin import api, labels, language, menu, security
-from admin.base import Shell, close_session
+from admin.base import ID_DIGITS, Shell, close_session
 from admin.views import (
     bonus,
     calendar_year,
@@ -52,11 +53,18 @@ BODY_LIMIT = 1_048_576
 log = logging.getLogger(__name__)
 
 
+class RowId(IntegerConverter):
+    """A number in a path that may be the id of a row; a longer one is no page of ours."""
+
+    regex = rf"\d{{1,{ID_DIGITS}}}"
+
+
 def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -> Flask:
     """Return the web application of an installation. `now` is its business clock, sessions have their own."""
     app = Flask(__name__)
     app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=BODY_LIMIT, MAX_FORM_MEMORY_SIZE=BODY_LIMIT)
     app.extensions["pravila"] = make_shell(settings, now)
+    app.url_map.converters["int"] = RowId
     app.teardown_request(close_session)
     language.init_app(app)
     labels.init_app(app)

@@ -12,6 +12,8 @@ from rules_engine.models import Replay
 from rules_engine.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ID_DIGITS = 18
+"""More would not go into a column: the database would raise instead of finding nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,13 @@ def db_session() -> Session:
         made = shell().reading_sessions if request.method in SAFE_METHODS else shell().sessions
         session = g.pravila_session = made()
     return session
+
+
+def row_id(text: str) -> int:
+    """Return the id of a row as an address gives it. Raises ValueError for what is none, or larger than any can be."""
+    if len(text) > ID_DIGITS:
+        raise ValueError(text)
+    return int(text)
 
 
 def request_now() -> datetime:

@@ -148,7 +148,7 @@ class ReferenceView(ModelView):
 
     def get_one(self, id: Any) -> Any:
         text = str(id)
-        if not text.isdigit() or len(text) > 18:
+        if not text.isdecimal() or len(text) > 18:
             abort(404)
         return self.get_query().filter(self.model.id == int(text)).first() or abort(404)
 
@@ -157,6 +157,8 @@ class ReferenceView(ModelView):
 
     def _get_list_extra_args(self) -> Any:
         args = super()._get_list_extra_args()
+        # Flask-Admin would hand on whatever else stands in the address, as arguments of a function of its own.
+        args.extra_args = {}
         return args.clone(page=max(0, min(args.page or 0, LAST_PAGE)), search=(args.search or "")[:200] or None)
 
     def _get_list_filter_args(self) -> Any:

@@ -158,7 +158,7 @@ def quarantined(session: Session, ids: list[int]) -> frozenset[int]:
 def _place(cursor: str | None) -> tuple[datetime, int] | None:
     """Return where a page goes on; None for the first page and for a cursor that somebody made up."""
     micros, _, row_id = (cursor or "").partition(".")
-    if not (micros.lstrip("-").isdigit() and row_id.isdigit() and len(micros) < 19 and len(row_id) < 19):
+    if not (micros.removeprefix("-").isdecimal() and row_id.isdecimal() and len(micros) < 19 and len(row_id) < 19):
         return None
     try:
         return from_micros(int(micros)).astimezone(UTC), int(row_id)

@@ -17,7 +17,7 @@ from wtforms import BooleanField, DateField, StringField
 from wtforms.validators import Length, Optional, Regexp
 
 from admin.access import Scope
-from admin.base import commit_and_wake, db_session, request_now
+from admin.base import commit_and_wake, db_session, request_now, row_id
 from admin.client_page import history_of_client
 from admin.fields import NAME, Row, Words
 from admin.language import language
@@ -64,7 +64,7 @@ def find(session: Session, text: str, owner_id: int | None, cursor: str | None) 
         query = query.where(matches(text))
     if owner_id is not None:
         query = query.where(Client.owner_id == owner_id)
-    last = session.get(Client, int(cursor)) if cursor and cursor.isdigit() and len(cursor) < 19 else None
+    last = session.get(Client, int(cursor)) if cursor and cursor.isdecimal() and len(cursor) < 19 else None
     if last is not None:
         query = query.where(or_(Client.name > last.name, and_(Client.name == last.name, Client.id > last.id)))
     found = session.scalars(
@@ -92,7 +92,7 @@ def matches(text: str) -> Any:
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
     text = request.args.get("q", "").strip()[:100]
-    owner = request.args.get("owner", type=int)
+    owner = request.args.get("owner", type=row_id)
     page = find(db_session(), text, owner, request.args.get("after"))
     return render_template("clients.html", page=page, text=text, owner=owner, owners=manager_options())
 

@@ -7,7 +7,7 @@ from flask_login import current_user
 from sqlalchemy import ColumnElement, Select, func, literal_column, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from admin.base import commit_and_wake, db_session, request_now
+from admin.base import commit_and_wake, db_session, request_now, row_id
 from admin.security import actor, safe_next, viewer
 from rules_engine.models import OutboxMessage, OutboxState
 from rules_engine.services import audit, outbox
@@ -43,7 +43,7 @@ def unread_query(user_id: int) -> Select[int]:
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     query = select(OutboxMessage).where(_mine(), _OF_PAGE)
     if before:
         query = query.where(OutboxMessage.id < before)
@@ -75,7 +75,7 @@ def latest() -> ResponseReturnValue:
 @blueprint.post("/read")
 def read() -> ResponseReturnValue:
     """Mark all up to a message as read: what came while he was reading stays unread."""
-    _mark_read(OutboxMessage.id <= request.form.get("up_to", 0, type=int))
+    _mark_read(OutboxMessage.id <= request.form.get("up_to", 0, type=row_id))
     return redirect(safe_next(request.form.get("next")) or url_for("messages.index"))
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from admin.access import Scope, may
-from admin.base import commit_and_wake, db_session, request_now
+from admin.base import commit_and_wake, db_session, request_now, row_id
 from admin.language import language, words
 from admin.security import actor, scope, viewer
 from rules_engine.errors import Conflict, PravilaError
@@ -160,7 +160,7 @@ def _page(refused: Refused | None = None) -> str:
     is_open = or_(OverdueAction.state == OverdueState.PROPOSED, in_force)
     opened = session.scalars(rows.where(is_open).order_by(OverdueAction.proposed_at, OverdueAction.id)).all()
     past = rows.where(~is_open)
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_id)
     if before:
         past = past.where(OverdueAction.id < before)
     history = session.scalars(past.order_by(OverdueAction.id.desc()).limit(PAGE + 1)).all()

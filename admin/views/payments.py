@@ -181,7 +181,9 @@ def _all(text: str, after: tuple[datetime, int] | None) -> Sequence[Payment]:
 def _place(cursor: str) -> tuple[datetime, int] | None:
     """Return the instant and the id that a cursor holds; None for one made up by hand."""
     at, _dot, row_id = cursor.partition(".")
-    if not (at.lstrip("-").isdigit() and row_id.isdigit() and cursor.isascii() and len(at) < 18 and len(row_id) < 19):
+    if not (
+        at.removeprefix("-").isdigit() and row_id.isdigit() and cursor.isascii() and len(at) < 18 and len(row_id) < 19
+    ):
         return None
     try:
         return from_micros(int(at)), int(row_id)

@@ -113,6 +113,20 @@ class TestWhileTheHistoryIsFilled:
         assert browser.log_in("galina").status_code == 302
 
 
+def test_a_number_that_no_row_can_have_finds_nothing(app: Flask, logged_in: Callable[[str], Browser]) -> None:
+    galina, far = logged_in("galina"), 10**30
+    paths = {rule.rule for rule in app.url_map.iter_rules() if rule.methods and "GET" in rule.methods}
+    numbered = {re.sub("<int:[a-z_]+>", str(far), path) for path in paths if "<int:" in path and "/api/" not in path}
+
+    assert numbered
+    assert {galina.get(path).status_code for path in numbered if "<" not in path} == {404}
+    for path in (
+        f"/messages/?before={far}", f"/overdue/?before={far}", f"/clients/?owner={far}", "/clients/?after=²",
+        "/requests/?after=--1.1", "/payments/?after=--1.1", "/admin/teams/?endpoint=x&export_type=y",
+    ):  # fmt: skip
+        assert galina.get(path).status_code != 500, path
+
+
 def test_a_body_over_a_megabyte_is_refused(logged_in: Callable[[str], Browser]) -> None:
     answer = logged_in("galina").post("/locale", {"locale": "x" * 1_200_000})
 
