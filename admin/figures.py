@@ -1,6 +1,6 @@
 """The figures of the first page: what burns now, and how each decision has worked for thirty days."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -27,12 +27,23 @@ from rules_engine.models import (
     RulesetDraft,
     RulesetVersion,
 )
-from rules_engine.services import editing, rulebook
+from rules_engine.services import editing, overload, rulebook
 from rules_engine.services.call_sheets import CallsOfDay, done_today
+from rules_engine.services.reference import reference
 
 PERIOD = timedelta(days=30)
 OTHERWISE = "otherwise"
 ATTAINMENT = "measure.attainment_pct"
+
+
+@dataclass(frozen=True, slots=True)
+class Overloaded:
+    """A team whose transfers are stopped: of `open` requests `late`. Without `code`: managers who are in none."""
+
+    code: str | None
+    name: str
+    late: int
+    open: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +55,11 @@ class Burning:
     over_an_hour: int
     overdue_calls: int
     proposals: int
+    overloads: tuple[Overloaded, ...]
 
     @property
     def is_anything(self) -> bool:
-        return bool(self.unassigned or self.overdue or self.overdue_calls or self.proposals)
+        return bool(self.unassigned or self.overdue or self.overdue_calls or self.proposals or self.overloads)
 
 
 def burning(session: Session, now: datetime) -> Burning:
@@ -60,7 +72,15 @@ def burning(session: Session, now: datetime) -> Burning:
         very_late,
         session.scalar(late_calls) or 0,
         session.scalar(proposals) or 0,
+        tuple(_overloads(session, now)),
     )
+
+
+def _overloads(session: Session, now: datetime) -> Iterator[Overloaded]:
+    picture = reference(session)
+    for one in overload.overloads(session, picture, now):
+        team = picture.teams.get(one.team_id) if one.team_id is not None else None
+        yield Overloaded(team.code if team else None, team.name if team else "", one.late, one.open)
 
 
 def _count(session: Session, *conditions: Any) -> int:

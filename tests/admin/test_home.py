@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import BonusPeriod, BonusStatement, Incident
-from rules_engine.services import assignment, editing, modes, setup
+from rules_engine.services import assignment, editing, modes, settings_store, setup
 from tests.admin.conftest import Browser, StandingClock
 from tests.admin.test_my_tasks import give
 from tests.factories import (
@@ -111,6 +111,22 @@ class TestHead:
             assert galina.get(link).status_code == 200
         behind = galina.get("/requests/?over_hour=1").text
         assert behind.count('class="nowrap title"') == 3
+
+    def test_an_overloaded_team_is_named_and_leads_to_its_late_requests(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions, business_clock: StandingClock
+    ) -> None:
+        give(sessions, cast.anna, 3)
+        give(sessions, cast.vera)
+        business_clock.forward(hours=2)
+        with db.transaction(sessions) as session:
+            settings_store.put(session, f"overload:{cast.sales.id}", business_clock.at.isoformat())
+        galina = logged_in("galina")
+
+        burning = galina.get("/").text.partition('class="row tight burning"')[2].partition("</div>")[0]
+
+        links = {words: link for link, words in re.findall(r'href="([^"]+)">([^<]+)<', burning)}
+        link = links["перегрузка, отдел Продажи: не в срок 3 из 3"].replace("&amp;", "&")
+        assert "3 строки" in text_of(galina.get(link).text)
 
     def test_nothing_burning_is_said_too(self, logged_in: LogIn) -> None:
         assert "ничего не горит" in logged_in("galina").get("/").text
