@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 _EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 """NAT64: the last four bytes are the IPv4 address behind."""
+_NOWHERE_PUBLIC = tuple(IPv6Network(one) for one in ("64:ff9b:1::/48", "::ffff:0:0:0/96", "fec0::/10"))
+"""NAT64 of a house, translation without state, site-local: Python takes them for public, and they lead inside."""
 
 Result = TypeVar("Result")
 
@@ -47,6 +49,8 @@ def is_refused(address: str, *, allows_private: bool = False) -> bool:
     [False, True, True, True, True]
     >>> [is_refused(one, allows_private=True) for one in ("127.0.0.1", "10.0.0.7", "169.254.169.254", "0.0.0.0")]
     [False, False, True, True]
+    >>> [is_refused(one) for one in ("64:ff9b::a00:7", "64:ff9b:1::a00:7", "::ffff:0:10.0.0.7", "fec0::1")]
+    [True, True, True, True]
     """
     try:
         found = ip_address(address.partition("%")[0])
@@ -54,6 +58,8 @@ def is_refused(address: str, *, allows_private: bool = False) -> bool:
         return True
     behind = _behind(found)
     if behind.is_link_local or behind.is_multicast or behind.is_unspecified:
+        return True
+    if any(behind in network for network in _NOWHERE_PUBLIC):
         return True
     return not behind.is_global and not (allows_private and (behind.is_private or behind.is_loopback))
 
