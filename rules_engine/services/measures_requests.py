@@ -232,7 +232,12 @@ def _kept(offset_us: int) -> ColumnElement[bool]:
 
 def _nobody_reached(month: Month, until: datetime, ids: Collection[int] | None) -> Query:
     """Return what was tried in vain often enough, where the attempt that made it enough lies in the month."""
-    vain = and_(Contact.outcome.in_(WITHOUT_SUBSTANCE), Contact.direction == "out", Contact.request_id.is_not(None))
+    vain = and_(
+        Contact.outcome.in_(WITHOUT_SUBSTANCE),
+        Contact.direction == "out",
+        Contact.is_automatic.is_(False),
+        Contact.request_id.is_not(None),
+    )
     lately = select(Contact.request_id).where(vain, Contact.at >= month.start, Contact.at < until)
     if ids is not None:
         # Said here too: few managers' attempts are found by index, not among those of all.

@@ -179,6 +179,17 @@ class TestProcessed:
 
         assert processed_of(any_session, cast.anna.id) == (1, 50)
 
+    def test_what_goes_out_by_itself_is_no_attempt(self, session: Session) -> None:
+        cast = make_cast(session)
+        request = held(session, cast.anna, "2026-10-05 10:00")
+        for day, kind in (("05", "call"), ("06", "call"), ("07", "email")):
+            make_contact(
+                session, request=request, manager=cast.anna, at=at(f"2026-10-{day} 11:00"), kind=kind,
+                outcome="not_reached", is_automatic=day == "07",
+            )  # fmt: skip
+
+        assert processed_of(session, cast.anna.id) == (0, 0)
+
     def test_spam_that_a_head_confirmed_is_processed_and_no_longer_received(self, session: Session) -> None:
         cast = make_cast(session)
         spam = held(session, cast.anna, "2026-10-05 10:00", status="spam")
