@@ -80,7 +80,10 @@ def receive(session: Session, data: RequestIn, *, now: datetime, actor: str, his
     matched = Matched()
     if data.client is not None:
         matched = clients.of_request(session, data.client, source=data.source, external_id=data.external_id, now=now)
-    duplicate_of = None if is_history else repeats.open_twin(session, matched.client_id, data.service)
+    duplicate_of = None
+    if not is_history and data.service is not None:
+        repeats.one_at_a_time(session, matched.client_id)
+        duplicate_of = repeats.open_twin(session, matched.client_id, data.service)
     values = _values(session, data, matched, digest)
     values |= {"is_duplicate": duplicate_of is not None, "duplicate_of_id": duplicate_of}
     values |= {"suggested_client_id": matched.suggested[0] if matched.suggested else None}

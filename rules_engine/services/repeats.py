@@ -7,11 +7,12 @@ from typing import Final
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from rules_engine.db import is_sqlite
 from rules_engine.decisions.assignment import AssignmentOutcome, OutcomeKind
 from rules_engine.decisions.modes import Mode
 from rules_engine.decisions.picking import Attempt, Verdict
 from rules_engine.language.kinds import Words
-from rules_engine.models import OPEN_STATUSES, AssignmentCause, Request, RequestEvent, RequestStatus
+from rules_engine.models import OPEN_STATUSES, AssignmentCause, Client, Request, RequestEvent, RequestStatus
 from rules_engine.services import assignment_texts, journal, ledger_rows, settings_store
 from rules_engine.services.handing_over import Handover, hand_over
 from rules_engine.services.ledger_rows import Cause
@@ -44,6 +45,16 @@ def open_twin(session: Session, client_id: int | None, service: str | None, *, b
     if client_id is None or service is None:
         return None
     return session.scalar(_TWIN, {"client": client_id, "service": service, "before": before})
+
+
+def one_at_a_time(session: Session, client_id: int | None) -> None:
+    """Wait until no other transaction takes in a request of this client: of two at once one must see the other.
+
+    On SQLite there is only one writer anyway.
+    """
+    if client_id is not None and not is_sqlite(session):
+        # Rows that refer to the client are still written meanwhile.
+        session.execute(select(Client.id).where(Client.id == client_id).with_for_update(key_share=True))
 
 
 def repeats_of(session: Session, request: Request) -> Sequence[Request]:

@@ -5,9 +5,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from rules_engine import db
 from rules_engine.errors import Conflict
 from rules_engine.models import (
     Client,
@@ -26,6 +28,7 @@ from rules_engine.services.incoming import ClientIn, RequestChanges, RequestIn
 from rules_engine.services.incoming_money import PaymentIn
 from rules_engine.services.marks import Marks, marks
 from rules_engine.services.status import change_status
+from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,
     Cast,
@@ -254,3 +257,22 @@ def test_the_choice_for_a_repeat_is_a_decision(session: Session, cast: Cast) -> 
     found = decide_and_assign(session, second, MONDAY)
     decision = session.get_one(Decision, found.decision_id)
     assert (decision.fired, decision.chosen_manager_id, decision.version_id) == ([], first.manager_id, None)
+
+
+@pytest.mark.postgres
+def test_of_two_requests_of_a_client_at_once_the_second_sees_the_first(postgres_url: str, settings: Settings) -> None:
+    engine = db.make_engine(postgres_url)
+    sessions = db.make_sessions(engine, settings)
+    with db.transaction(sessions) as session:
+        make_cast(session)
+        make_client(session, external_id="K-1")
+    known = {"source": "1c", "external_id": "K-1"}
+    with sessions() as first, sessions() as second:
+        take(first, "A-1", client=known)
+        second.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            take(second, "A-2", client=known)
+        second.rollback()
+        first.commit()
+        assert take(second, "A-2", client=known).duplicate_of_id is not None
+    engine.dispose()
