@@ -212,12 +212,10 @@ def cancel(session: Session, manager_id: int, *, actor: str, now: datetime) -> i
 
     What has moved already stays where it is.
     """
-    planned = session.scalars(
-        select(ClientMove)
-        .where(ClientMove.from_manager_id == manager_id, ClientMove.state == MoveState.PLANNED)
-        .order_by(ClientMove.id)
-        .with_for_update()
-    ).all()
+    theirs = (ClientMove.from_manager_id == manager_id, ClientMove.state == MoveState.PLANNED)
+    # Before the rows are locked, as the agenda does it.
+    work.lock_items(session, WorkKind.CLIENT_MOVE, session.scalars(select(ClientMove.id).where(*theirs)).all())
+    planned = session.scalars(select(ClientMove).where(*theirs).order_by(ClientMove.id).with_for_update()).all()
     for move in planned:
         move.state = MoveState.CANCELLED
         work.set_wake(session, WorkKind.CLIENT_MOVE, move.id, None)

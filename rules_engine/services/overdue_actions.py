@@ -154,6 +154,8 @@ def decline(session: Session, action: OverdueAction, actor: str, now: datetime, 
 
 def end(session: Session, action: OverdueAction, now: datetime, *, reason: str, actor: str = journal.SYSTEM) -> None:
     """End a hold in force: `reason` is time, calls_made or head. Raises Conflict where none is in force."""
+    # Before the row is locked: see the order of locks in work.py.
+    work.lock_items(session, WorkKind.OVERDUE_ACTION, [action.id])
     _lock(session, action)
     if action.kind is not OverdueKind.HOLD or action.state is not OverdueState.CONFIRMED:
         raise Conflict(ru="эта приостановка не действует", en="this hold is not in force")

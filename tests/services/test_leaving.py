@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
@@ -24,10 +25,11 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, client_moves, leaving
+from rules_engine.services import agenda, client_moves, leaving, work
 from rules_engine.services.leaving import Wishes, leave, plan_leaving, progress_of
 from rules_engine.services.reassignment import assign_by_hand
 from rules_engine.services.reference import reference
+from rules_engine.settings import Settings
 from tests.calls import make_callback
 from tests.factories import (
     MONDAY,
@@ -40,6 +42,7 @@ from tests.factories import (
     make_payment,
     make_request,
     make_version,
+    statements_of,
 )
 from tests.services.test_departures import company, login_of
 
@@ -251,3 +254,25 @@ def test_firms_of_one_group_go_together_with_their_calls(session: Session, cast:
     assert {one.owner_id for one in firms} == {one.manager_id for one in calls} == {taker}
     look(session, second, "2026-10-09 09:00")
     assert (first.state, second.state) == (MoveState.DONE, MoveState.DONE)
+
+
+@pytest.mark.postgres
+def test_who_cancels_waits_for_a_worker_without_keeping_from_him_what_he_needs(
+    postgres_url: str, settings: Settings
+) -> None:
+    engine = db.make_engine(postgres_url)
+    sessions = db.make_sessions(engine, settings)
+    with db.transaction(sessions) as session:
+        cast = company(session)
+        client, move = planned(session, cast, cast.vera)
+        client_id, move_id, anna_id = client.id, move.id, cast.anna.id
+    with sessions() as worker, sessions() as head:
+        for one in (worker, head):
+            one.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        work.lock_items(worker, WorkKind.CLIENT_MOVE, [move_id])
+        with statements_of(head) as sent, pytest.raises(OperationalError, match="lock timeout"):
+            leaving.cancel(head, anna_id, actor="galina", now=MONDAY)
+        assert not any("FROM client_moves" in one and "FOR UPDATE" in one for one in sent)
+        client_moves.look(worker, move_id, at("2026-10-06 09:00"))
+        assert worker.get_one(Client, client_id).owner_id != anna_id
+    engine.dispose()

@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from rules_engine import db
 from rules_engine.decisions.assignment_words import candidate_words
 from rules_engine.decisions.picking import pick
 from rules_engine.errors import Conflict, InputError
@@ -25,8 +27,9 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, assignment, callbacks, journal, overdue_actions, settings_store
-from tests.factories import Cast, assignment_rules, at, make_client, make_group, make_request
+from rules_engine.services import agenda, assignment, callbacks, journal, overdue_actions, settings_store, work
+from rules_engine.settings import Settings
+from tests.factories import Cast, assignment_rules, at, make_client, make_group, make_request, statements_of
 from tests.services.test_callbacks import company
 
 NOW = at("2026-10-05 11:00")
@@ -298,3 +301,24 @@ def test_both_kinds_of_database_propose_decline_confirm_and_end(any_session: Ses
     callbacks.look_at_callback(session, neglected.id, tuesday)
     overdue_actions.confirm(session, the_hold(session), "galina", tuesday)
     assert neglected.manager_id == cast.boris.id
+
+
+@pytest.mark.postgres
+def test_who_ends_a_hold_waits_for_a_worker_without_keeping_from_him_what_he_needs(
+    postgres_url: str, settings: Settings
+) -> None:
+    engine = db.make_engine(postgres_url)
+    sessions = db.make_sessions(engine, settings)
+    with db.transaction(sessions) as session:
+        five_overdue(session, company(session))
+        action_id = the_hold(session).id
+        overdue_actions.confirm(session, the_hold(session), "galina", NOW)
+    with sessions() as worker, sessions() as head:
+        for one in (worker, head):
+            one.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        work.lock_items(worker, WorkKind.OVERDUE_ACTION, [action_id])
+        with statements_of(head) as sent, pytest.raises(OperationalError, match="lock timeout"):
+            overdue_actions.end(head, head.get_one(OverdueAction, action_id), NOW, reason="head")
+        assert not any("FROM overdue_actions" in one and "FOR UPDATE" in one for one in sent)
+        assert overdue_actions.look(worker, action_id, NOW) is not None
+    engine.dispose()
