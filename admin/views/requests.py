@@ -1,5 +1,6 @@
 """Requests: the list with its filters, one request with its history, and what may be done with it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -243,6 +244,15 @@ def _find(request_id: int) -> Request | None:
     return found
 
 
+def _seen(rows: Sequence[Request]) -> list[Request]:
+    """Return those of these requests that the viewer may open: one query, none for who sees all."""
+    if not rows or scope() is Scope.ALL:
+        return list(rows)
+    mine = request_list.held_by(viewer().manager_id or 0)
+    ids = set(db_session().scalars(select(Request.id).where(Request.id.in_([one.id for one in rows]), mine)))
+    return [one for one in rows if one.id in ids]
+
+
 def _seen_one(request_id: int | None) -> Request | None:
     """Return another request if there is one and the viewer may open it."""
     return _find(request_id) if request_id is not None else None
@@ -293,7 +303,7 @@ def _page(row: Request, form_of: str = "", problems: dict[str, str] | None = Non
         proposed=_proposed(row),
         to_confirm=corrections.to_confirm(session, row) if may("requests.correct", viewer().role) else (),
         repeats_first=_seen_one(row.duplicate_of_id),
-        repeated_by=[one for one in repeats.repeats_of(session, row) if _find(one.id) is not None],
+        repeated_by=_seen(repeats.repeats_of(session, row)),
         suggested=session.get(Client, row.suggested_client_id) if row.suggested_client_id else None,
         sees_all=scope() is Scope.ALL,
         is_set_aside=row.id in request_list.quarantined(session, [row.id]),

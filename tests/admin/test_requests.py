@@ -319,6 +319,29 @@ class TestClientAndRepeats:
         assert f'href="/requests/{first}"' in galina.get(f"/requests/{second}").text
         assert f'href="/requests/{second}"' in galina.get(f"/requests/{first}").text
 
+    def test_of_many_repeats_a_manager_sees_his_own_and_more_cost_no_more_queries(
+        self, logged_in: LogIn, cast: Cast, sessions: Sessions, count_queries: Callable[[], int]
+    ) -> None:
+        first, second = give(sessions, cast.anna, 2)
+        with db.transaction(sessions) as session:
+            client = make_client(session)
+            session.get_one(Request, first).client_id = client.id
+            again = session.get_one(Request, second)
+            again.client_id, again.is_duplicate, again.duplicate_of_id = client.id, True, first
+        anna, costs = logged_in("anna"), []
+        for _ in range(2):
+            anna.get(f"/requests/{first}")
+            count_queries()
+            page = anna.get(f"/requests/{first}").text
+            costs.append(count_queries())
+            with db.transaction(sessions) as session:
+                foreign = [
+                    make_request(session, client=client, is_duplicate=True, duplicate_of_id=first).id for _ in range(5)
+                ]
+        assert costs[1] <= costs[0]
+        assert f'href="/requests/{second}"' in page
+        assert not [one for one in foreign if f'href="/requests/{one}"' in anna.get(f"/requests/{first}").text]
+
 
 class TestProposals:
     def decided(self, sessions: Sessions, mode: str) -> int:
