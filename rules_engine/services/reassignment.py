@@ -90,9 +90,9 @@ def assign_by_hand(
     before = picture.managers.get(request.manager_id) if request.manager_id is not None else None
     held = take_back(session, request, end_reason="hand", at=now, task_note=reason)
     if held is not None and before is not None:
-        _debit(session, request, held, Cause.HAND, decision_id, now, keep=keep_debit)
+        still_counts = _debit(session, request, held, Cause.HAND, decision_id, now, keep=keep_debit)
         write_event(session, request, now, "taken", actor, manager=before.login, reason=reason, decision_id=decision_id)
-        tell_taken(session, request, held, before, chosen, now, still_counts=keep_debit)
+        tell_taken(session, request, held, before, chosen, now, still_counts=still_counts)
     assignment_id = hand_over(
         session,
         picture,
@@ -138,7 +138,7 @@ def take_away_and_reassign(
     before = picture.managers.get(request.manager_id) if request.manager_id is not None else None
     held = take_back(session, request, end_reason="transfer", at=now)
     if held is not None and before is not None:
-        _debit(session, request, held, Cause.NO_ANSWER, decision.id, now, keep=True, rule=transfer.rule)
+        still_counts = _debit(session, request, held, Cause.NO_ANSWER, decision.id, now, keep=True, rule=transfer.rule)
         write_event(
             session,
             request,
@@ -149,7 +149,7 @@ def take_away_and_reassign(
             rule=transfer.rule,
             decision_id=decision.id,
         )
-        tell_taken(session, request, held, before, chosen, now, still_counts=True)
+        tell_taken(session, request, held, before, chosen, now, still_counts=still_counts)
     request.times_reassigned += 1
     is_repeat = repeats.is_repeat_for(session, request, chosen.id)
     assignment_id = hand_over(
@@ -273,8 +273,8 @@ def _debit(
     *,
     keep: bool,
     rule: str | None = None,
-) -> None:
-    """Write into the ledger that a request was taken from somebody, and whether it still counts for him."""
+) -> bool:
+    """Write into the ledger that a request was taken from somebody; return whether it still counts for him."""
     counted, value = ledger_rows.counted_for(session, request.id, held.manager_id)
     ledger_rows.enter(
         session,
@@ -288,6 +288,7 @@ def _debit(
         rule=rule,
         decision_id=decision_id,
     )
+    return keep and counted > 0
 
 
 def _hand_outcome(chosen: ManagerRef, roster: Roster) -> AssignmentOutcome:

@@ -9,6 +9,7 @@ from rules_engine.errors import Conflict
 from rules_engine.models import Client, Contact, ContactPoint, Request, RequestEvent, Task, WorkKind
 from rules_engine.services import audit, repeats, work
 from rules_engine.services.client_wakes import wake_client
+from rules_engine.services.clients import wake_requests
 from rules_engine.services.reading import lock_request
 
 
@@ -57,7 +58,10 @@ def decline(session: Session, request: Request, *, actor: str, now: datetime) ->
 
 def _answer(session: Session, request: Request, now: datetime) -> Client:
     # Before the row is locked: see the order of locks in work.py.
-    if request.status.is_open and not request.is_history:
+    if request.client_id is not None:
+        # This one, and those that go along with the sender.
+        wake_requests(session, request.client_id, now)
+    elif request.status.is_open and not request.is_history:
         work.ask(session, WorkKind.REQUEST, request.id, now)
     wake_client(session, request.suggested_client_id, now, now=now)
     lock_request(session, request)

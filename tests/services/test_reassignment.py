@@ -240,6 +240,16 @@ class TestTransfer:
         assert counts(session)[cast.boris.id] == (1, 1_450_000)
         assert ledger(session)[-1] == (cast.boris.id, 0, "duplicate")
 
+    def test_who_loses_what_was_never_counted_for_him_is_not_told_that_it_still_counts(
+        self, held: tuple[Session, Cast, Request]
+    ) -> None:
+        session, cast, request = held
+        correct(session, request, Cause.DUPLICATE, MONDAY)
+        take_away_and_reassign(session, request, *self.transferred(session, request), LATER)
+        told = select(OutboxMessage.body).where(OutboxMessage.user_id == cast.anna.user_id)
+        body = session.scalars(told.where(OutboxMessage.subject.startswith("Заявка передана"))).first()
+        assert body == "Теперь её ведёт: Борис."
+
     def test_who_has_just_lost_it_does_not_get_it_back(self, held: tuple[Session, Cast, Request]) -> None:
         session, cast, request = held
         cast.boris.open_cap = cast.vera.open_cap = 0

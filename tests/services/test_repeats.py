@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,8 @@ from rules_engine.models import (
     RequestEvent,
     RequestStatus,
     Task,
+    WorkItem,
+    WorkKind,
 )
 from rules_engine.services import clients, corrections, explain, intake, payments, repeats, suggested_clients
 from rules_engine.services.assignment import assign_by_hand, decide_and_assign
@@ -180,6 +182,21 @@ class TestSuggested:
         assert take(session, "A-2", service="site").client_id == firm.id
         with pytest.raises(Conflict):
             suggested_clients.decline(session, request, actor="galina", now=MONDAY)
+
+    def test_the_other_requests_of_the_sender_are_looked_at_with_their_new_owner(
+        self, session: Session, cast: Cast
+    ) -> None:
+        self.firm(session, cast)
+        sender = {"email": "sales@romashka.example", "phone": PHONE}
+        request, other = (
+            take(session, "A-1", client=sender),
+            take(session, "A-2", client={"phone": PHONE}, service="site"),
+        )
+        later = MONDAY + timedelta(hours=1)
+        session.execute(update(WorkItem).values(wake_at=later))
+        suggested_clients.accept(session, request, actor="galina", now=MONDAY)
+        wakes = select(WorkItem.wake_at).where(WorkItem.kind == WorkKind.REQUEST, WorkItem.subject_id == other.id)
+        assert session.scalars(wakes).one() == MONDAY
 
     def test_declined_it_is_not_suggested_any_more(self, session: Session, cast: Cast) -> None:
         self.firm(session, cast)
