@@ -42,7 +42,9 @@ class Shown:
 
 
 def read_many(text: str, *, allows_private: bool, path: str = "urls") -> list[str]:
-    """Return the addresses of a text, one a line. Raises InputError that names the line and repeats no secret."""
+    """Return the addresses of a text, one a line. Raises InputError that names the line and repeats no secret, and
+    for more than MOST.
+    """
     found: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         url = line.strip()
@@ -54,7 +56,14 @@ def read_many(text: str, *, allows_private: bool, path: str = "urls") -> list[st
                     path=path, ru=f"строка {number}: {problem.data['ru']}", en=f"line {number}: {problem.data['en']}"
                 ) from None
             found.append(url)
+        if len(found) > MOST:
+            # Reading one takes a moment: a megabyte of them would hold the process for minutes.
+            raise too_many(path)
     return found
+
+
+def too_many(path: str = "urls") -> InputError:
+    return InputError(path=path, ru=f"адресов не больше {MOST}", en=f"at most {MOST} addresses")
 
 
 def check(url: str, *, allows_private: bool) -> None:

@@ -37,9 +37,7 @@ def change(session: Session, user: User, wishes: Wishes) -> None:
     added = addresses.read_many(wishes.added, allows_private=may_be_private(session))
     urls = list(dict.fromkeys([*kept, *added]))
     if len(urls) > addresses.MOST:
-        raise InputError(
-            path="urls", ru=f"адресов не больше {addresses.MOST}", en=f"at most {addresses.MOST} addresses"
-        )
+        raise addresses.too_many()
     before, had = _plain(user), list(user.notify_urls)
     user.notify_by_mail = wishes.by_mail
     user.notify_after_hours = wishes.after_hours

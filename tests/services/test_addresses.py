@@ -193,6 +193,12 @@ class TestWhatAPersonTypes:
         assert caught.value.data["ru"] == "строка 3: адрес не разобран"
         assert "s3cret" not in f"{caught.value}{lines.getvalue()}"
 
+    def test_of_far_too_many_no_more_are_looked_at_than_anybody_may_have(self) -> None:
+        many = "\n".join(f"{TELEGRAM}{number}" for number in range(addresses.MOST + 1))
+        with pytest.raises(InputError) as refused:
+            addresses.read_many(f"{many}\nwhat nobody looks at", allows_private=False)
+        assert refused.value.data["en"] == "at most 5 addresses"
+
     def test_the_same_line_twice_is_one_address(self) -> None:
         assert addresses.read_many(f"{TELEGRAM}\n {TELEGRAM} \n", allows_private=False) == [TELEGRAM]
 
