@@ -165,6 +165,9 @@ def link(session: Session, request: Request, now: datetime) -> bool:
 
     Its client was recognised exactly, so where both are with one manager it leaves his share by itself.
     """
+    if request.status is RequestStatus.NEW and not request.is_history:
+        # Nobody has it and nothing is counted: what it was taken to repeat before may be of another client or service.
+        request.is_duplicate, request.duplicate_of_id = False, None
     if request.duplicate_of_id is not None or request.is_history or not request.status.is_open:
         return False
     twin = open_twin(session, request.client_id, request.service, before=request.id)

@@ -147,6 +147,14 @@ class TestRepeats:
         assert counted(session, by_hand) == counted(session, external) == [(0, "duplicate")]
         assert counted(session, to_another) == [(1, "external")]
 
+    def test_what_turns_out_to_be_of_another_service_is_a_repeat_no_more(self, session: Session, cast: Cast) -> None:
+        first, second = take(session, "A-1"), take(session, "A-2")
+        assert second.duplicate_of_id == first.id
+        intake.change(session, second, RequestChanges(service="site"), now=MONDAY, actor="api:site")
+        assert (second.is_duplicate, second.duplicate_of_id) == (False, None)
+        intake.change(session, second, RequestChanges(service="hosting"), now=MONDAY, actor="api:site")
+        assert (second.is_duplicate, second.duplicate_of_id) == (True, first.id)
+
     def test_another_service_is_no_repeat_nor_is_one_after_the_first_is_closed(
         self, session: Session, cast: Cast
     ) -> None:
