@@ -5,7 +5,7 @@ saw; then the strategy is asked again. So the ledger proves itself: nothing but 
 (who was eligible, his entitlement) goes in.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,6 +69,15 @@ class Recomputed:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """That a manager received a request, written with this row of the ledger."""
+
+    row_id: int
+    manager_id: int
+    received_us: int
+
+
 @dataclass(slots=True)
 class _SoFar:
     """What the rows before the present one add up to, by manager."""
@@ -87,6 +96,10 @@ class _SoFar:
         self.count[row.manager_id] += row.delta
         self.value[row.manager_id] += row.value_minor
 
+    def receive(self, given: "_Given") -> None:
+        known = self.received.get(given.manager_id, given.received_us)
+        self.received[given.manager_id] = max(given.received_us, known)
+
 
 def recompute(session: Session, month: str) -> Recomputed:
     """Return what comes out when every choice of a month is computed again, in commit order.
@@ -96,7 +109,7 @@ def recompute(session: Session, month: str) -> Recomputed:
     picture = reference(session)
     entries = session.scalars(select(LedgerEntry).where(LedgerEntry.month == month).order_by(LedgerEntry.id)).all()
     so_far = _SoFar(received=_received_before(session, month))
-    given_at = _given_at(session, month)
+    given = deque(_given(session, entries))
     differences: list[Difference] = []
     choices = pruned = 0
     details: dict[int, dict[str, Any]] = {}
@@ -104,6 +117,8 @@ def recompute(session: Session, month: str) -> Recomputed:
         if place % 500 == 0:
             batch = entries[place : place + 500]
             details = journal.details_of(session, sorted({one.decision_id for one in batch if one.decision_id}))
+        while given and given[0].row_id < row.id:
+            so_far.receive(given.popleft())
         if row.strategy is not None and row.delta > 0:
             detail = details.get(row.decision_id or 0)
             attempt = deciding_attempt(detail) if detail else None
@@ -113,8 +128,6 @@ def recompute(session: Session, month: str) -> Recomputed:
                 choices += 1
                 differences += _compare(row, detail, attempt, so_far, picture)
         so_far.add(row)
-        for manager_id, received_us in given_at.get(row.id, ()):
-            so_far.received[manager_id] = max(received_us, so_far.received.get(manager_id, received_us))
     return Recomputed(month, choices, pruned, tuple(differences))
 
 
@@ -196,16 +209,18 @@ def _received_before(session: Session, month: str) -> dict[int, int]:
     return found
 
 
-def _given_at(session: Session, month: str) -> dict[int, list[tuple[int, int]]]:
-    """Return, by the row with which it was given, who received a request and when."""
+def _given(session: Session, entries: Sequence[LedgerEntry]) -> list[_Given]:
+    """Return who received a request and when, of all that were given while these rows were written, in their order.
+
+    Of other months too: what another system tells late stands in the month before, and is the last he received.
+    """
+    if not entries:
+        return []
     given = _first_rows()
     rows = session.execute(
         select(given.c.row_id, Assignment.manager_id, Assignment.assigned_at)
         .join(Assignment, given.c.assignment_id == Assignment.id)
-        .join(LedgerEntry, LedgerEntry.id == given.c.row_id)
-        .where(LedgerEntry.month == month)
+        .where(given.c.row_id >= entries[0].id, given.c.row_id < entries[-1].id)
+        .order_by(given.c.row_id)
     )
-    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for row_id, manager_id, assigned_at in rows:
-        found[row_id].append((manager_id, to_us(assigned_at)))
-    return found
+    return [_Given(row_id, manager_id, to_us(assigned_at)) for row_id, manager_id, assigned_at in rows]

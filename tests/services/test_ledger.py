@@ -267,6 +267,20 @@ class TestEntries:
         found = recompute(any_session, "2026-10")
         assert (found.choices, found.pruned, found.differences) == (chosen, 0, ())
 
+    def test_what_came_late_for_the_month_before_counts_as_received_all_the_same(self, session: Session) -> None:
+        cast = make_cast(session)
+        make_version(session, "assignment", assignment_rules())
+        decide_and_assign(session, make_request(session), MONDAY)
+        september = at("2026-09-30 12:00")
+        late = make_request(session, received_at=september)
+        assign_external(session, late, cast.boris, assigned_at=september, actor="import", now=MONDAY)
+        second = make_request(session)
+        decide_and_assign(session, second, MONDAY)
+        # Вера never had one.
+        assert second.manager_id == cast.vera.id
+
+        assert recompute(session, "2026-10").differences == ()
+
     def test_a_row_that_does_not_follow_from_those_before_it_is_found(self, session: Session) -> None:
         busy_month(session)
         row = session.scalars(select(LedgerEntry).where(LedgerEntry.strategy == "fair_share").limit(1)).one()
