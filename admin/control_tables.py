@@ -10,7 +10,7 @@ from flask import url_for
 from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
-from admin.language import minutes, number, percent, signed
+from admin.language import number, percent, signed, worked
 from admin.sheets import Cell
 from rules_engine.decisions.cherry_picking import Concentration
 from rules_engine.services.control import Counts, Figures
@@ -44,7 +44,7 @@ class Column:
         if value is None:
             return DASH
         if self.is_minutes:
-            return minutes(int(value))
+            return worked(int(value))
         if isinstance(value, Fraction):
             return percent(value.numerator, value.denominator)
         return number(value)

@@ -145,14 +145,21 @@ def minutes(count: int | None) -> str:
     """Return a duration as `2 дн. 3 ч`, `1 ч 20 мин`, `48 мин`."""
     if count is None:
         return "—"
-    count = abs(count)
-    days, rest = divmod(count, 24 * 60)
-    hours, left = divmod(rest, 60)
+    days, rest = divmod(abs(count), 24 * 60)
+    return _duration(days, *divmod(rest, 60))
+
+
+def worked(count: int) -> str:
+    """Return working minutes as `32 ч 20 мин`: a day of them would not be one of 24 hours."""
+    return _duration(0, *divmod(abs(count), 60))
+
+
+def _duration(days: int, hours: int, left: int) -> str:
     parts = []
     if days:
         parts.append(_("%(n)s d", n=number(days)))
     if hours:
-        parts.append(_("%(n)s h", n=hours))
+        parts.append(_("%(n)s h", n=number(hours)))
     if (left and not days) or not parts:
         parts.append(_("%(n)s min", n=left))
     return NBSP.join(part.replace(" ", NBSP) for part in parts)
@@ -203,7 +210,7 @@ def init_app(app: Flask) -> None:
         "words": words, "money": money, "number": number, "signed": signed, "when": when, "moment": moment,
         "weekday_date": weekday_date,
         "capfirst": lambda text: text[:1].upper() + text[1:],
-        "clock_time": clock_time, "day": day, "minutes": minutes, "phone": phone_text, "lines": lines,
+        "clock_time": clock_time, "day": day, "minutes": minutes, "worked": worked, "phone": phone_text, "lines": lines,
     }  # fmt: skip
     app.jinja_env.filters.update(filters)
     app.jinja_env.globals.update(

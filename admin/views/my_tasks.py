@@ -16,7 +16,7 @@ from admin.base import commit_and_wake, db_session, request_now, shell
 from admin.call_words import hold_words, laters, there_words
 from admin.forecasts import Forecasts, forecasts
 from admin.labels import OUTCOMES
-from admin.language import clock_time, day, language, local, minutes, moment
+from admin.language import clock_time, day, language, local, moment, worked
 from admin.security import actor, scope, viewer
 from rules_engine.errors import InputError, PravilaError
 from rules_engine.models import Manager, Task, TaskKind, TaskState
@@ -242,7 +242,7 @@ def _due(line: TaskLine, whose: ManagerRef, now: datetime) -> tuple[str, str]:
         return "late", _("was due %(day)s", day=moment(line.due_at))
     if line.due_at < now:
         late = whose.calendar.elapsed_minutes(line.due_at, now)
-        return "late", _("late by %(time)s", time=minutes(late)) if late else _("due now")
+        return "late", _("late by %(time)s", time=worked(late)) if late else _("due now")
     is_today = local(line.due_at).date() == local(now).date()
     if line.callback_id is not None and not is_today:
         return "", _("by %(day)s", day=day(line.due_at, "d MMM"))

@@ -169,6 +169,19 @@ def test_an_address_made_up_by_hand_is_answered_and_orders_nothing(logged_in: Lo
     assert 'href="/control/?from=2026-10-01&amp;to=2026-10-31&amp;' in page
 
 
+def test_working_time_is_told_in_hours_of_work_and_not_in_days_of_24(
+    logged_in: LogIn, sessions: Sessions, cast: Cast, business_clock: StandingClock
+) -> None:
+    business_clock.at = NOW
+    with db.transaction(sessions) as session:
+        answered(session, cast.anna, "2026-10-05 10:00", "2026-10-05 10:30", "2026-10-09 10:20")
+    galina = logged_in("galina")
+
+    for page in ("?", "requests?figure=answered&"):
+        shown = galina.get(f"/control/{page}{OCTOBER}").text
+        assert "32\u00a0ч\u00a020\u00a0мин" in shown and "дн." not in shown
+
+
 def test_which_requests_are_processed_as_bars_with_a_table_behind(
     logged_in: LogIn, sessions: Sessions, cast: Cast, business_clock: StandingClock
 ) -> None:
