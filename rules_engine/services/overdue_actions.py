@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Select, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -130,6 +130,9 @@ def confirm(
     Without `new_owner` fair share among the others of the team says who gets the client. Raises Conflict for one that
     was answered already and where nobody can take the client, UnknownManager, InputError for the present owner.
     """
+    if action.kind is OverdueKind.RELEASE:
+        # Before the proposal: see the order of locks in work.py.
+        work.lock_items(session, WorkKind.CALLBACK, session.scalars(_calls_along(session, action)).all())
     _lock_open(session, action, now)
     if action.kind is OverdueKind.HOLD:
         action.ends_at = _end_of(session, action, now)
@@ -296,15 +299,11 @@ def _release(session: Session, action: OverdueAction, actor: str, now: datetime,
         raise Conflict(ru="передать клиента некому", en="there is nobody to give the client to")
     if chosen.id == action.manager_id:
         raise InputError(path="new_owner", ru="клиент уже у него", en="he has the client already")
-    firms = firms_of(session, client.id)
+    call_ids = session.scalars(_calls_along(session, action).order_by(Callback.id)).all()
     give_client(session, client, chosen, actor=actor, now=now, why=dict(action.ground))
     action.new_owner_id = chosen.id
-    for call in session.scalars(
-        select(Callback)
-        .where(Callback.client_id.in_(firms), Callback.manager_id == action.manager_id, Callback.state.in_(OPEN))
-        .order_by(Callback.id)
-    ).all():
-        move_call(session, call, chosen, now)
+    for call_id in call_ids:
+        move_call(session, session.get_one(Callback, call_id, populate_existing=True), chosen, now)
     outbox.notify(
         session,
         user_ids=[chosen.user_id],
@@ -313,6 +312,14 @@ def _release(session: Session, action: OverdueAction, actor: str, now: datetime,
         link=f"/clients/{client.id}",
         key=f"released:{action.id}",
         now=now,
+    )
+
+
+def _calls_along(session: Session, action: OverdueAction) -> Select[int]:
+    """Return the query for the open calls that go with the client of a proposal, those of his other firms too."""
+    firms = [] if action.client_id is None else firms_of(session, action.client_id)
+    return select(Callback.id).where(
+        Callback.client_id.in_(firms), Callback.manager_id == action.manager_id, Callback.state.in_(OPEN)
     )
 
 

@@ -322,3 +322,22 @@ def test_who_ends_a_hold_waits_for_a_worker_without_keeping_from_him_what_he_nee
         assert not any("FROM overdue_actions" in one and "FOR UPDATE" in one for one in sent)
         assert overdue_actions.look(worker, action_id, NOW) is not None
     engine.dispose()
+
+
+@pytest.mark.postgres
+def test_who_gives_a_client_away_locks_his_calls_before_the_proposal(postgres_url: str, settings: Settings) -> None:
+    engine = db.make_engine(postgres_url)
+    sessions = db.make_sessions(engine, settings)
+    with db.transaction(sessions) as session:
+        call = overdue_call(session, company(session), at("2026-09-25 18:00"))
+        callbacks.look_at_callback(session, call.id, NOW)
+        call_id = call.id
+        work.ask(session, WorkKind.CALLBACK, call_id, NOW)
+    with sessions() as worker, sessions() as head:
+        head.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        work.lock_items(worker, WorkKind.CALLBACK, [call_id])
+        action = the_hold(head)
+        with statements_of(head) as sent, pytest.raises(OperationalError, match="lock timeout"):
+            overdue_actions.confirm(head, action, "galina", NOW)
+        assert not any(one.startswith("INSERT INTO work_items") for one in sent)
+    engine.dispose()
