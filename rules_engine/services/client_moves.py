@@ -18,9 +18,8 @@ def look(session: Session, move_id: int, now: datetime) -> datetime | None:
     """Carry out a move whose day has come; return when to look again, None where nothing is left to do.
 
     The other firms of his group go along, so what is planned for them finds them there. A client whom somebody else has
-    given away in the meantime stays where he is. Where the new manager has left too,
-    fair share in the old one's team chooses; where nobody is here, the heads are told and it is tried again on the
-    next working day.
+    given away in the meantime stays where he is. Where the new manager has left too, fair share in the old one's team
+    chooses; where nobody is here, the heads are told and it is tried again on the next working day.
     """
     move = session.get(ClientMove, move_id, with_for_update=True, populate_existing=True)
     if move is None or move.state is not MoveState.PLANNED:

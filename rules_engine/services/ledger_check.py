@@ -96,7 +96,7 @@ class _SoFar:
         self.count[row.manager_id] += row.delta
         self.value[row.manager_id] += row.value_minor
 
-    def receive(self, given: "_Given") -> None:
+    def receive(self, given: _Given) -> None:
         known = self.received.get(given.manager_id, given.received_us)
         self.received[given.manager_id] = max(given.received_us, known)
 
