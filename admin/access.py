@@ -90,6 +90,7 @@ TABLE: dict[str, Row] = {
     "control.processed": READS_ALL,
     "control.behind": READS_ALL,
     "control.fairness": READS_ALL,
+    "control.calls": READS_ALL,
     "control.export": READS_ALL,
     # payments.py, plans.py
     "payments.index": READS_ALL,

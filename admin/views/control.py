@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from admin import control_lists_page, control_tables
+from admin import control_calls_page, control_lists_page, control_tables
 from admin.base import db_session, request_now
 from admin.control_tables import Line
 from admin.language import language, money
@@ -151,6 +151,14 @@ def fairness() -> ResponseReturnValue:
         kept={"month": month, "team": team, "manager": view.manager.login if view.manager else None, "cause": cause},
         **_around(view),
     )
+
+
+@blueprint.get("/calls")
+def calls() -> ResponseReturnValue:
+    """Show planned calls by manager and by week; as of now: clients by segment, quiet ones, what waits for a head."""
+    view, sort = _view(), request.args.get("sort", "")
+    shown = control_calls_page.page(view.period, view.ids, sort)
+    return render_template("control/calls.html", view=view, sort=sort, **shown, **_around(view))
 
 
 @blueprint.get("/export/<table>/<kind>")
@@ -366,6 +374,10 @@ def _ledger_sheet(view: View) -> Sheet:
     return Sheet(f"ledger-{month}", month, control_lists_page.ledger_rows(found, language()))
 
 
+def _of_calls(table: str) -> Callable[[View], Sheet]:
+    return lambda view: control_calls_page.sheet(table, view.period, view.ids, request.args.get("sort", ""))
+
+
 _SHEETS: dict[str, Callable[[View], Sheet]] = {
     "managers": _managers_sheet,
     "teams": _teams_sheet,
@@ -374,6 +386,7 @@ _SHEETS: dict[str, Callable[[View], Sheet]] = {
     "requests": _requests_sheet,
     "fairness": _fairness_sheet,
     "ledger": _ledger_sheet,
+    **{table: _of_calls(table) for table in control_calls_page.TABLES},
 }
 
 

@@ -154,7 +154,7 @@ def figures(session: Session, period: Period, now: datetime, *, ids: Collection[
     managers = {
         one.id: Counts(**counted.get(one.id, {}))
         for one in picture.managers.values()
-        if (ids is None or one.id in ids) and (one.id in counted or _was_there(one, period))
+        if (ids is None or one.id in ids) and (one.id in counted or was_there(one, period))
     }
     by_team: dict[int | None, list[Counts]] = defaultdict(list)
     for manager_id, counts in managers.items():
@@ -285,7 +285,7 @@ def _waits(calendar: WorkingCalendar, spans: str | None) -> tuple[int, ...]:
     return tuple(sorted(calendar.elapsed_each_us(list(zip(edges[::2], edges[1::2], strict=True)))))
 
 
-def _was_there(one: ManagerRef, period: Period) -> bool:
+def was_there(one: ManagerRef, period: Period) -> bool:
     """Return whether he worked for the company on any day of the period, as far as it is known."""
     if not one.is_user_active and one.left_at is None:
         return False
