@@ -137,11 +137,10 @@ def _measured(sessions: sessionmaker[Session]) -> list[Line]:
 
     def page(session: Session, period: control_period.Period) -> None:
         control.figures(session, period, AFTER)
-        control.sizes(session, period, AFTER)
         control.unassigned(session, period, AFTER)
 
     def by_manager(session: Session, period: control_period.Period) -> None:
-        control.sizes(session, period, AFTER)
+        control.figures(session, period, AFTER)
         control.concentrations(session, period, AFTER)
 
     def listed(session: Session, period: control_period.Period) -> None:
@@ -154,8 +153,7 @@ def _measured(sessions: sessionmaker[Session]) -> list[Line]:
     whole = taken(page)
     return [
         Line("the first page: figures and five groups", whole, f"limit {LIMIT_SECONDS:.0f} s"),
-        Line("  of it: figures of managers and teams", taken(lambda s, p: control.figures(s, p, AFTER))),
-        Line("  of it: five groups from small to large", taken(lambda s, p: control.sizes(s, p, AFTER))),
+        Line("five groups from small to large, for a file", taken(lambda s, p: control.sizes(s, p, AFTER))),
         Line("which requests are processed, index by manager", taken(by_manager)),
         Line("a page of the requests that are not processed", taken(listed)),
         Line("fairness proof with a page of the ledger", taken(shares)),
