@@ -115,7 +115,7 @@ def enter(
 
 
 def counted_for(session: Session, request_id: int, manager_id: int) -> tuple[int, int]:
-    """Return how often a request is counted for a manager (0 or 1), and its value there."""
+    """Return how often a request is counted for a manager, and its value there: twice where it came back to him."""
     delta, value = session.execute(
         select(
             func.coalesce(func.sum(LedgerEntry.delta), 0), func.coalesce(func.sum(LedgerEntry.value_minor), 0)
