@@ -67,7 +67,12 @@ def with_redis(settings: Settings, **parts: list[Part]) -> Supervisor:
 def test_stopped_it_leaves_no_process(settings: Settings, folder: Path, how: signal.Signals) -> None:
     before = psutil.Process().children()  # of other tests: a browser
     supervisor = with_redis(settings, first=[noting("one", folder), noting("two", folder)])
-    code = run_until(supervisor, lambda: starts("one", folder) and starts("two", folder), how)
+    # Under nohup the tests ignore the end of a terminal, and so would a supervisor in their process.
+    kept = signal.signal(how, signal.SIG_DFL)
+    try:
+        code = run_until(supervisor, lambda: starts("one", folder) and starts("two", folder), how)
+    finally:
+        signal.signal(how, kept)
     assert code == 0
     assert not any(psutil.pid_exists(pid) for name in ("one", "two") for pid in starts(name, folder))
     assert not redis_server.is_answering(settings)
