@@ -95,20 +95,20 @@ def test_a_team_that_is_late_with_everything_makes_one_alert_and_no_storm(any_se
 
 
 def test_the_next_day_of_overload_is_told_anew_and_when_it_is_over_requests_move(
-    any_sessions: sessionmaker[Session],
+    sessions: sessionmaker[Session],
 ) -> None:
-    company(any_sessions, 12)
-    jump(any_sessions, NINE, NINE + timedelta(days=1, hours=1))
-    assert [at_ for _, at_ in alerts(any_sessions)] == [NINE + 50 * MINUTE, NINE + timedelta(days=1)]
+    company(sessions, 12)
+    jump(sessions, NINE, NINE + timedelta(days=1, hours=1))
+    assert [at_ for _, at_ in alerts(sessions)] == [NINE + 50 * MINUTE, NINE + timedelta(days=1)]
 
-    answer_all(any_sessions, NINE + timedelta(days=1, hours=1))
-    with db.transaction(any_sessions) as session:
+    answer_all(sessions, NINE + timedelta(days=1, hours=1))
+    with db.transaction(sessions) as session:
         make_request(session, received_at=NINE + timedelta(days=1, hours=1, minutes=5))
-    jump(any_sessions, NINE + timedelta(days=1, hours=1), NINE + timedelta(days=1, hours=3))
+    jump(sessions, NINE + timedelta(days=1, hours=1), NINE + timedelta(days=1, hours=3))
 
-    assert transfers(any_sessions) == 1
-    assert len(alerts(any_sessions)) == 2
-    with any_sessions() as session:
+    assert transfers(sessions) == 1
+    assert len(alerts(sessions)) == 2
+    with sessions() as session:
         assert overload.overloads(session, reference(session), NINE + timedelta(days=1, hours=3)) == []
         assert not [key for key in settings_store.all_rows(session) if key.startswith("overload:")]
 
