@@ -17,6 +17,7 @@ from rules_engine import db, migrations
 from rules_engine.services import agenda, intake
 from rules_engine.services.incoming import RequestIn
 from rules_engine.settings import Settings
+from tests import cluster
 from tests.conftest import skip_or_fail
 from tests.factories import make_request
 from tests.faults import company
@@ -121,18 +122,20 @@ def backed_up(url: str, folder: Path) -> Callable[[], str]:
         copy = folder / "backup.db"
         subprocess.run([str(program), url.removeprefix("sqlite:///"), f".backup '{copy}'"], check=True, timeout=60)
         return lambda: f"sqlite:///{copy}"
-    if shutil.which("pg_dump") is None:
-        skip_or_fail("pg_dump is not installed")
+    programs = cluster.find_programs()
+    if programs is None or not (programs / "pg_dump").exists():
+        skip_or_fail("pg_dump is not installed beside PostgreSQL's server programs")
     plain = url.replace("+psycopg", "")
     dump = folder / "backup.dump"
-    subprocess.run(["pg_dump", "-Fc", "-f", str(dump), plain], check=True, timeout=60)
+    subprocess.run([str(programs / "pg_dump"), "-Fc", "-f", str(dump), plain], check=True, timeout=60)
 
     def restore() -> str:
         server, _, _ = plain.rpartition("/")
         name = f"restored_{uuid4().hex[:12]}"
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
-        subprocess.run(["pg_restore", "--no-owner", "-d", f"{server}/{name}", str(dump)], check=True, timeout=60)
+        restoring = [str(programs / "pg_restore"), "--no-owner", "-d", f"{server}/{name}", str(dump)]
+        subprocess.run(restoring, check=True, timeout=60)
         return f"{url.rpartition('/')[0]}/{name}"
 
     return restore
