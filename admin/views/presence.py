@@ -22,13 +22,36 @@ from admin.language import local
 from admin.reference_view import Choices, ReferenceView, manager_options, managers_query
 from admin.security import actor
 from rules_engine.models import Absence, DutyShift, Manager
-from rules_engine.services import absences, duty, work
+from rules_engine.services import absences, duty, spans
 from rules_engine.services.reference import reference
 
 blueprint = Blueprint("roster", __name__, url_prefix="/duty")
 
 WEEKS = 4
 NEEDED = DataRequired(lazy_gettext("This cannot be empty."))
+
+
+class SpanView(ReferenceView):
+    """Rows that say from when to when something holds for a manager."""
+
+    deletable = True
+    column_sortable_list = ("starts_at", "ends_at")
+    column_default_sort = ("starts_at", True)
+    column_labels = {
+        "manager": lazy_gettext("Manager"),
+        "starts_at": lazy_gettext("From"),
+        "ends_at": lazy_gettext("Until"),
+        "reason": lazy_gettext("Reason"),
+        "note": lazy_gettext("Note"),
+    }
+
+    def name_of(self, model: Any) -> str:
+        name: str = model.manager.name
+        return name
+
+    def after_change(self, session: Session, model: Any) -> None:
+        """Have the requests and calls of the row's manager looked at again, and of whoever it was before."""
+        spans.wake(session, request_now(), {model.manager_id, getattr(model, "former_id", None) or model.manager_id})
 
 
 class AbsenceForm(FlaskForm):
@@ -43,39 +66,24 @@ class AbsenceForm(FlaskForm):
     reason = StringField(lazy_gettext("Reason"), [Length(max=200)])
 
 
-class AbsenceView(ReferenceView):
+class AbsenceView(SpanView):
     title = lazy_gettext("Absences")
     lead = lazy_gettext(
         "While a manager is away he receives no requests, and the time does not count towards his share."
     )
     subject = "absence"
-    deletable = True
     form = AbsenceForm
     column_list = column_details_list = ("manager", "starts_at", "ends_at", "reason")
-    column_sortable_list = ("starts_at", "ends_at")
-    column_default_sort = ("starts_at", True)
     column_searchable_list = ("reason",)
     column_filters = (Choices(Absence.manager_id, lazy_gettext("Manager"), manager_options),)
-    column_labels = {
-        "manager": lazy_gettext("Manager"),
-        "starts_at": lazy_gettext("From"),
-        "ends_at": lazy_gettext("Until"),
-        "reason": lazy_gettext("Reason"),
-    }
-
-    def name_of(self, model: Absence) -> str:
-        return model.manager.name
 
     def apply(self, form: Any, model: Any, *, is_created: bool) -> None:
-        spans = form.manager_id.data, form.starts_at.data, form.ends_at.data
-        absences.check(db_session(), *spans, besides=None if is_created else model.id)
+        span = form.manager_id.data, form.starts_at.data, form.ends_at.data
+        absences.check(db_session(), *span, besides=None if is_created else model.id)
         model.former_id = model.manager_id
         form.populate_obj(model)
         # The relationship follows its key only after a flush; the audit and the page want it now.
         model.manager = db_session().get_one(Manager, model.manager_id)
-
-    def after_change(self, session: Session, model: Any) -> None:
-        wake(session, model)
 
 
 class DutyForm(FlaskForm):
@@ -99,25 +107,16 @@ class NewDutyForm(DutyForm):
     )
 
 
-class DutyView(ReferenceView):
+class DutyView(SpanView):
     title = lazy_gettext("Shifts on duty")
     lead = lazy_gettext(
         "Hours on duty are worked beside those of the calendar; rules can give requests to whoever is on duty."
     )
     subject = "duty_shift"
-    deletable = True
     form = DutyForm
     column_list = column_details_list = ("manager", "starts_at", "ends_at", "note")
-    column_sortable_list = ("starts_at", "ends_at")
-    column_default_sort = ("starts_at", True)
     column_searchable_list = ("note",)
     column_filters = (Choices(DutyShift.manager_id, lazy_gettext("Manager"), manager_options),)
-    column_labels = {
-        "manager": lazy_gettext("Manager"),
-        "starts_at": lazy_gettext("From"),
-        "ends_at": lazy_gettext("Until"),
-        "note": lazy_gettext("Note"),
-    }
 
     def get_create_form(self) -> Any:
         return NewDutyForm
@@ -130,14 +129,11 @@ class DutyView(ReferenceView):
             form.ends_at.data = form.starts_at.data + timedelta(days=1)
         return form
 
-    def name_of(self, model: DutyShift) -> str:
-        return model.manager.name
-
     def apply(self, form: Any, model: Any, *, is_created: bool) -> None:
-        spans = form.manager_id.data, form.starts_at.data, form.ends_at.data
-        duty.check(db_session(), *spans, besides=None if is_created else model.id)
+        span = form.manager_id.data, form.starts_at.data, form.ends_at.data
+        duty.check(db_session(), *span, besides=None if is_created else model.id)
         model.former_id = model.manager_id
-        model.manager_id, model.starts_at, model.ends_at = spans
+        model.manager_id, model.starts_at, model.ends_at = span
         model.note = form.note.data or ""
         model.manager = db_session().get_one(Manager, model.manager_id)
         model.weeks_more = (form.weeks.data or 0) if is_created else 0
@@ -147,7 +143,7 @@ class DutyView(ReferenceView):
             # By the clock on the wall: a shift begins at ten in summer and in winter.
             edges = [local(edge) + timedelta(weeks=week) for edge in (model.starts_at, model.ends_at)]
             duty.put(session, model.manager_id, edges[0], edges[1], note=model.note, now=request_now(), actor=actor())
-        wake(session, model)
+        super().after_change(session, model)
 
 
 @blueprint.get("/")
@@ -199,13 +195,6 @@ def _day(text: str) -> date | None:
     except ValueError:
         return None
     return found if 1990 < found.year < 2100 else None
-
-
-def wake(session: Session, model: Any) -> None:
-    """Have the requests and calls of a row's manager looked at again, and of whoever it was before."""
-    concerned = {model.manager_id, getattr(model, "former_id", None)} - {None}
-    work.wake_open_requests(session, request_now(), manager_ids=concerned)
-    work.wake_calls(session, request_now(), manager_ids=concerned)
 
 
 def add_views(admin: Admin) -> None:

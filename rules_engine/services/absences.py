@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
 from rules_engine.models import Absence
-from rules_engine.services import audit, work
+from rules_engine.services import audit
 from rules_engine.services.incoming import AbsenceIn
 from rules_engine.services.outcome import Outcome
 from rules_engine.services.people import find_manager
 from rules_engine.services.reference import ManagerRef, reference
+from rules_engine.services.spans import first_overlap, wake
 
 LONGEST = timedelta(days=3660)
 
@@ -55,13 +56,7 @@ def check(
         )
     if ends_at - starts_at > LONGEST:
         raise InputError(path="ends_at", ru="отсутствие дольше десяти лет", en="the absence is longer than ten years")
-    same_time = select(Absence).where(
-        Absence.manager_id == manager_id, Absence.starts_at < ends_at, Absence.ends_at > starts_at
-    )
-    if besides is not None:
-        same_time = same_time.where(Absence.id != besides)
-    with session.no_autoflush:
-        other = session.scalars(same_time.order_by(Absence.starts_at)).first()
+    other = first_overlap(session, Absence, manager_id, starts_at, ends_at, besides)
     if other is not None:
         raise OverlappingAbsence(manager, other, picture.zone)
 
@@ -98,8 +93,7 @@ def put(session: Session, data: AbsenceIn, *, now: datetime, actor: str) -> tupl
         before=before,
         after=after,
     )
-    work.wake_open_requests(session, now, manager_ids=(manager.id,))
-    work.wake_calls(session, now, manager_ids=(manager.id,))
+    wake(session, now, {manager.id})
     return absence, outcome
 
 
@@ -120,5 +114,4 @@ def remove(session: Session, absence: Absence, *, now: datetime, actor: str) -> 
     )
     session.delete(absence)
     session.flush()
-    work.wake_open_requests(session, now, manager_ids=(absence.manager_id,))
-    work.wake_calls(session, now, manager_ids=(absence.manager_id,))
+    wake(session, now, {absence.manager_id})

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
 from rules_engine.models import DutyShift
-from rules_engine.services import audit, work
+from rules_engine.services import audit
 from rules_engine.services.reference import ManagerRef, reference
+from rules_engine.services.spans import first_overlap, wake
 
 LONGEST = timedelta(days=31)
 
@@ -66,7 +66,7 @@ def put(
         before=before,
         after=after,
     )
-    _wake(session, now, concerned)
+    wake(session, now, concerned)
     return shift
 
 
@@ -82,13 +82,7 @@ def check(
         )
     if ends_at - starts_at > LONGEST:
         raise InputError(path="ends_at", ru="дежурство дольше месяца", en="the shift is longer than a month")
-    same_time = select(DutyShift).where(
-        DutyShift.manager_id == manager_id, DutyShift.starts_at < ends_at, DutyShift.ends_at > starts_at
-    )
-    if besides is not None:
-        same_time = same_time.where(DutyShift.id != besides)
-    with session.no_autoflush:
-        other = session.scalars(same_time.order_by(DutyShift.starts_at)).first()
+    other = first_overlap(session, DutyShift, manager_id, starts_at, ends_at, besides)
     if other is not None:
         raise OverlappingShift(manager, other, picture.zone)
 
@@ -106,7 +100,7 @@ def remove(session: Session, shift: DutyShift, *, now: datetime, actor: str) -> 
     concerned = {shift.manager_id}
     session.delete(shift)
     session.flush()
-    _wake(session, now, concerned)
+    wake(session, now, concerned)
 
 
 def _picture(session: Session, shift: DutyShift) -> dict[str, Any]:
@@ -116,8 +110,3 @@ def _picture(session: Session, shift: DutyShift) -> dict[str, Any]:
         "to": shift.ends_at,
         "note": shift.note,
     }
-
-
-def _wake(session: Session, now: datetime, manager_ids: set[int]) -> None:
-    work.wake_open_requests(session, now, manager_ids=manager_ids)
-    work.wake_calls(session, now, manager_ids=manager_ids)
