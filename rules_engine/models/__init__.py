@@ -39,7 +39,17 @@ from rules_engine.models.requests import (
     RequestStatus,
     RoundRobinPointer,
 )
-from rules_engine.models.rulesets import ModeChange, RulesetDraft, RulesetVersion
+from rules_engine.models.rulesets import (
+    ApprovalState,
+    DraftReader,
+    DraftStep,
+    Impact,
+    ImpactState,
+    ModeChange,
+    RulesetApproval,
+    RulesetDraft,
+    RulesetVersion,
+)
 from rules_engine.models.tasks import IdempotencyKey, Task, TaskKind, TaskState
 from rules_engine.models.work import (
     AppSetting,
@@ -60,6 +70,7 @@ __all__ = [
     "ActionState",
     "ApiToken",
     "AppSetting",
+    "ApprovalState",
     "Arrival",
     "Assignment",
     "AssignmentCause",
@@ -80,11 +91,15 @@ __all__ = [
     "ContactPoint",
     "Decision",
     "DecisionDetail",
+    "DraftReader",
+    "DraftStep",
     "DutyShift",
     "Firing",
     "FiringAction",
     "Heartbeat",
     "IdempotencyKey",
+    "Impact",
+    "ImpactState",
     "Incident",
     "LedgerBalance",
     "LedgerEntry",
@@ -112,6 +127,7 @@ __all__ = [
     "RequestStatus",
     "Role",
     "RoundRobinPointer",
+    "RulesetApproval",
     "RulesetDraft",
     "RulesetVersion",
     "Task",

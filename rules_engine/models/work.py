@@ -20,6 +20,8 @@ class WorkKind(StrEnum):
     """A hold that ends by itself."""
     CLIENT_MOVE = "client_move"
     """A client goes to another manager on the day that was planned."""
+    IMPACT = "impact"
+    """What a draft of rules would change, reckoned slice by slice."""
     OUTBOX = "outbox"
 
 
