@@ -117,7 +117,14 @@ def test_elapsed_time_is_moved_by_time_and_load_by_others() -> None:
     assert FIELDS["request.amount"].moved_by is MovedBy.WITH_ITEM
 
 
-def test_the_page_of_the_vocabulary_is_up_to_date() -> None:
-    written = (Path(__file__).parents[2] / "docs/vocabulary.md").read_text(encoding="utf-8")
-    assert written == page(), "run: python -m rules_engine.language.vocabulary.page > docs/vocabulary.md"
-    assert all(f"`{key}`" in written for key in FIELDS)
+def test_the_reference_of_the_language_is_up_to_date_and_complete() -> None:
+    written = (Path(__file__).parents[2] / "docs/rules.md").read_text(encoding="utf-8")
+    assert written == page(), "run: python -m rules_engine.language.vocabulary.page > docs/rules.md"
+    named = {*FIELDS, *OPERATORS, *(kind.value for kind in FieldType)}
+    for decision in Decision:
+        for spec in actions_of(decision).values():
+            named |= {spec.name, *spec.by_name, *(one.value for param in spec.params for one in param.choices)}
+    named |= {choice.value for declared in FIELDS.values() for choice in declared.choices}
+    assert [name for name in sorted(named) if f"`{name}`" not in written] == []
+    words = [part for declared in FIELDS.values() for part in (declared.label, declared.empty, declared.unit) if part]
+    assert [one for one in words if one.ru not in written or one.en not in written] == []
