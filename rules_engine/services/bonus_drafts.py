@@ -1,0 +1,168 @@
+"""What a body of bonus rules, published or not, would pay for a month that happened. Nothing is written.
+
+The measures are those that the statements of the month keep; a month that is not over, or was never computed, is
+measured as it is now. So two bodies are compared on the same ground: read it once with `ground_of`, ask `pay_under`
+for each body.
+"""
+
+import copy
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from rules_engine.decisions.bonus import compute
+from rules_engine.decisions.bonus_figures import measures
+from rules_engine.decisions.bonus_lines import Statement
+from rules_engine.decisions.bonus_measures import Measures, canonical_measures
+from rules_engine.language.cases import fired
+from rules_engine.language.check import check
+from rules_engine.language.engines.native import NativeEngine
+from rules_engine.language.model import Ruleset
+from rules_engine.language.ruleset import parse
+from rules_engine.models import BonusPeriod, BonusStatement
+from rules_engine.services.bonus_reckoning import exact_measures
+from rules_engine.services.editing_body import Body, rule_ids
+from rules_engine.services.measures import figures_of
+from rules_engine.services.measures_month import Month, earlier, month_named, month_of_instant
+from rules_engine.services.reference import reference
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerMonth:
+    """One manager's measures: exact, money in kopecks; `without_plan` are the attainments empty by intention."""
+
+    manager_id: int
+    measures: Measures
+    without_plan: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A month's measures by manager, by rising id. `is_stored`: as its statements keep them, else as of now."""
+
+    month: str
+    is_stored: bool
+    managers: Mapping[int, ManagerMonth]
+
+
+@dataclass(frozen=True, slots=True)
+class LineUnder:
+    """A line of a statement in kopecks; `line` is its name in the rules, `rule` the id of the rule that made it."""
+
+    rule: str
+    line: str
+    component: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatementUnder:
+    """What one manager would be paid. `statement` holds every figure, for `decisions.bonus_words.line_json`."""
+
+    manager_id: int
+    total_minor: int
+    lines: tuple[LineUnder, ...]
+    statement: Statement
+
+
+def statements_under(
+    session: Session, body: Body, month: str, now: datetime, manager_ids: Collection[int] | None = None
+) -> dict[int, StatementUnder]:
+    """Return what `body` would pay for a month (`2026-10`), by rising manager id; None: everybody with a statement.
+
+    An unfinished body pays by its finished rules (`finished`). A fixed number of queries whatever the number of
+    managers; about a third of a millisecond each. Corrections of earlier months are no part of it. Raises InputError
+    for what is no month.
+    """
+    return pay_under(ground_of(session, month, now, manager_ids), body)
+
+
+def ground_of(session: Session, month: str, now: datetime, manager_ids: Collection[int] | None = None) -> Ground:
+    """Return the measures of a month; read once, any number of bodies can be paid on it.
+
+    Of everybody (None) those who have a statement, or in a month without one those who have anything to count. A
+    manager asked for who has no statement is measured now. Raises InputError for what is no month.
+    """
+    named = month_named(session, month)
+    stored = _stored(session, named, manager_ids)
+    wanted: list[int] | None = None
+    if manager_ids is not None:
+        known = reference(session).managers
+        wanted = sorted(one for one in set(manager_ids) - set(stored) if one in known)
+    if (stored and not wanted) or wanted == [] or now < named.start:
+        return Ground(month, bool(stored), stored)
+    found = figures_of(session, named, wanted, min(now, named.end))
+    measured = {
+        manager_id: ManagerMonth(manager_id, measures(figures), figures.without_plan)
+        for manager_id, figures in found.items()
+        if wanted is not None or not figures.is_empty
+    }
+    return Ground(month, False, dict(sorted((stored | measured).items())))
+
+
+def last_month(session: Session, now: datetime) -> str:
+    """Return the last whole month before an instant, in the business zone."""
+    return earlier(month_of_instant(session, now).text)
+
+
+def pay_under(ground: Ground, body: Body) -> dict[int, StatementUnder]:
+    """Return what `body` pays for each manager of a ground, by rising id; an unfinished body by its finished rules."""
+    ruleset, _ = finished(body)
+    matching = NativeEngine(ruleset).matching
+    found = {}
+    for manager_id, month in ground.managers.items():
+        ids = fired(ruleset, matching(canonical_measures(month.measures)))
+        statement = compute(ruleset, ids, month.measures, without_plan=month.without_plan)
+        lines = tuple(LineUnder(one.rule, one.line, one.component, one.amount) for one in statement.lines)
+        found[manager_id] = StatementUnder(manager_id, statement.total, lines, statement)
+    return found
+
+
+def finished(body: Body) -> tuple[Ruleset, frozenset[str]]:
+    """Return the ruleset of the rules that can act, and the ids of those that cannot yet.
+
+    A rule that changes a line of an unfinished rule cannot act either.
+    """
+    plain = {**copy.deepcopy(body), "cases": []}
+    left_out: set[str] = set()
+    while True:
+        broken: set[int] = set()
+        lost_otherwise = False
+        problems = check(plain)
+        for problem in problems:
+            steps = problem.path.split("/")
+            if steps[1:2] == ["rules"] and len(steps) > 2:
+                broken.add(int(steps[2]))
+            elif steps[1:2] == ["otherwise"]:
+                lost_otherwise = True
+        if not broken and not (lost_otherwise and "otherwise" in plain):
+            return parse(plain), frozenset(left_out)
+        ids = rule_ids(plain)
+        left_out |= {ids[place] for place in broken}
+        plain["rules"] = [rule for place, rule in enumerate(plain["rules"]) if place not in broken]
+        if lost_otherwise:
+            del plain["otherwise"]
+
+
+def _stored(session: Session, month: Month, manager_ids: Collection[int] | None) -> dict[int, ManagerMonth]:
+    """Return what the statements of a month keep; nothing where they were made before the month was over."""
+    newest = select(BonusPeriod).where(BonusPeriod.month == month.text).order_by(BonusPeriod.revision.desc()).limit(1)
+    period = session.scalars(newest).first()
+    if period is None or period.computed_at < month.end:
+        return {}
+    wanted = select(BonusStatement.manager_id, BonusStatement.measures).where(BonusStatement.period_id == period.id)
+    if manager_ids is not None:
+        wanted = wanted.where(BonusStatement.manager_id.in_(sorted(set(manager_ids))))
+    rows = session.execute(wanted.order_by(BonusStatement.manager_id))
+    return {
+        row.manager_id: ManagerMonth(row.manager_id, exact_measures(row.measures), _without_plan(row.measures))
+        for row in rows
+    }
+
+
+def _without_plan(kept: Mapping[str, object]) -> frozenset[str]:
+    named = kept.get("without_plan")
+    return frozenset(str(one) for one in named) if isinstance(named, list) else frozenset()
