@@ -172,6 +172,19 @@ class Impact(Keyed):
     error: Mapped[str] = mapped_column(default="")
 
 
+class ImpactChange(Keyed):
+    """One thing that would have come out otherwise: a request, a client, a statement."""
+
+    __tablename__ = "ruleset_impact_changes"
+    __table_args__ = table_args(UniqueConstraint("impact_id", "number"))
+
+    impact_id: Mapped[int] = mapped_column(ForeignKey("ruleset_impacts.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    """From 0, in the order in which they were found."""
+    data: Mapped[dict[str, Any]]
+    """What the pages show of it; see services/impact_*.py of the decision."""
+
+
 class ModeChange(Keyed):
     """From `at` on, a decision runs in `mode` for a team (None: for all teams). The latest row holds."""
 

@@ -63,6 +63,16 @@ def upgrade() -> None:
     with op.batch_alter_table('ruleset_impacts', schema=None) as batch_op:
         batch_op.create_index('ix_ruleset_impacts_decision_asked_at', ['decision', 'asked_at'], unique=False)
 
+    op.create_table('ruleset_impact_changes',
+    sa.Column('impact_id', KEY, nullable=False),
+    sa.Column('number', KEY, nullable=False),
+    sa.Column('data', sa.JSON(), nullable=False),
+    sa.Column('id', KEY, autoincrement=True, nullable=False),
+    sa.ForeignKeyConstraint(['impact_id'], ['ruleset_impacts.id'], name=op.f('fk_ruleset_impact_changes_impact_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_ruleset_impact_changes')),
+    sa.UniqueConstraint('impact_id', 'number', name=op.f('uq_ruleset_impact_changes_impact_id_number')),
+    sqlite_autoincrement=True
+    )
     op.create_table('ruleset_draft_readers',
     sa.Column('draft_id', KEY, nullable=False),
     sa.Column('user_id', KEY, nullable=False),
@@ -114,6 +124,7 @@ def downgrade() -> None:
 
     op.drop_table('ruleset_draft_steps')
     op.drop_table('ruleset_draft_readers')
+    op.drop_table('ruleset_impact_changes')
     with op.batch_alter_table('ruleset_impacts', schema=None) as batch_op:
         batch_op.drop_index('ix_ruleset_impacts_decision_asked_at')
 
