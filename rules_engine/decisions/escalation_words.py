@@ -7,7 +7,7 @@ from rules_engine.decisions.assignment_words import candidate_words, choice_word
 from rules_engine.decisions.field_words import needed_words, quoted, seen_words
 from rules_engine.language.kinds import Decision
 from rules_engine.language.references import References
-from rules_engine.language.sentence_params import param_words
+from rules_engine.language.sentence_params import Saying, param_words
 from rules_engine.language.vocabulary import actions_of
 
 _WHY: Final = {
@@ -72,7 +72,7 @@ def action_words(action: Mapping[str, Any], lang: str) -> str:
     words = spec.label.text(lang)
     for name in _MAIN:
         if name in action["params"] and name in spec.by_name:
-            words += f": {param_words(spec.by_name[name], action['params'][name], lang)}"
+            words += f": {param_words(spec.by_name[name], action['params'][name], Saying(lang))}"
     return words if action["why"] is None else f"{words} ({_pick(_WHY[action['why']], lang)})"
 
 

@@ -34,14 +34,15 @@ _LIMIT_COUNT = 1_000_000
 class ActionReader:
     """Reads the actions of a ruleset in order; it remembers the statement lines that earlier ones made."""
 
-    def __init__(self, report: Report, decision: Decision) -> None:
+    def __init__(self, report: Report, decision: Decision, *, knows_lines: bool = True) -> None:
+        """`knows_lines` is False for a rule by itself: which lines the rules above it make is then not asked."""
         self._report = report
         self._decision = decision
         self._specs = actions_of(decision)
         self._pool_names = tuple(
             choice.value for choice in POOLS if choice.value not in HOLDER_POOLS or decision is not Decision.ASSIGNMENT
         )
-        self._bonus = BonusReader(report)
+        self._bonus = BonusReader(report, knows_lines=knows_lines)
         self._conditions: ConditionReader | None = None
         self._readers: dict[ParamType, Callable[[object, str, Param], Parameter | None]] = {
             ParamType.TEXT: self._text,

@@ -26,8 +26,9 @@ ATTAINMENTS = tuple(key for key in _MEASURES if FIELDS[key].type is FieldType.PE
 class BonusReader:
     """`readers` reads each type of parameter; `finish` looks at an action as a whole, in document order."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, *, knows_lines: bool = True) -> None:
         self._report = report
+        self._knows_lines = knows_lines
         self._lines: set[str] = set()
         self.readers: dict[ParamType, Callable[[object, str, Param], Parameter | None]] = {
             ParamType.EXACT: self._exact,
@@ -103,7 +104,7 @@ class BonusReader:
             name = self._report.code(item, f"{path}/{index}")
             if name is None:
                 continue
-            if name not in self._lines:
+            if self._knows_lines and name not in self._lines:
                 self._report.add("unknown_line", f"{path}/{index}", value=name, suggestion=near(name, self._lines))
             elif name in names:
                 self._report.add("same_line", f"{path}/{index}", value=name)

@@ -10,9 +10,10 @@ from datetime import UTC, tzinfo
 from enum import StrEnum
 
 from rules_engine.language.kinds import Decision, FieldType, Words
+from rules_engine.language.line_names import LineNames, line_names_of
 from rules_engine.language.model import Action, Condition, FieldRef, Group, Mode, Rule, Ruleset
 from rules_engine.language.references import References
-from rules_engine.language.sentence_params import param_words
+from rules_engine.language.sentence_params import Saying, param_words
 from rules_engine.language.shown import name_of, show
 from rules_engine.language.vocabulary import FIELDS, OPERATORS, Field, ParamType, actions_of
 
@@ -50,10 +51,16 @@ _AMONG = Words("если", "if")
 
 
 def rule_spans(
-    ruleset: Ruleset, rule: Rule, lang: str, *, names: References | None = None, zone: tzinfo = UTC
+    ruleset: Ruleset,
+    rule: Rule,
+    lang: str,
+    *,
+    names: References | None = None,
+    zone: tzinfo = UTC,
+    lines: LineNames | None = None,
 ) -> tuple[Span, ...]:
-    """Return the sentence of a rule in pieces."""
-    writer = _Writer(ruleset.decision, lang, names, zone)
+    """Return the sentence of a rule in pieces; `lines` are those of the ruleset unless others are given."""
+    writer = _Writer(ruleset.decision, lang, names, zone, line_names_of(ruleset) if lines is None else lines)
     return tuple(writer.rule(rule))
 
 
@@ -61,22 +68,27 @@ def otherwise_spans(
     ruleset: Ruleset, lang: str, *, names: References | None = None, zone: tzinfo = UTC
 ) -> tuple[Span, ...]:
     """Return what happens otherwise, in pieces; empty where the ruleset does not say."""
-    writer = _Writer(ruleset.decision, lang, names, zone)
+    writer = _Writer(ruleset.decision, lang, names, zone, line_names_of(ruleset))
     return tuple(writer.actions(ruleset.otherwise)) if ruleset.otherwise else ()
 
 
 def action_spans(
-    decision: Decision, actions: Iterable[Action], lang: str, *, names: References | None = None
+    decision: Decision,
+    actions: Iterable[Action],
+    lang: str,
+    *,
+    names: References | None = None,
+    lines: LineNames | None = None,
 ) -> tuple[Span, ...]:
     """Return a list of actions in pieces, ending with a full stop."""
-    return tuple(_Writer(decision, lang, names, UTC).actions(tuple(actions)))
+    return tuple(_Writer(decision, lang, names, UTC, lines or LineNames()).actions(tuple(actions)))
 
 
 def condition_spans(
     decision: Decision, condition: Condition, lang: str, *, names: References | None = None
 ) -> tuple[Span, ...]:
     """Return one condition in pieces: label and chip."""
-    return tuple(_Writer(decision, lang, names, UTC).condition(condition))
+    return tuple(_Writer(decision, lang, names, UTC, LineNames()).condition(condition))
 
 
 def plain(spans: Iterable[Span]) -> str:
@@ -90,11 +102,12 @@ def rule_text(ruleset: Ruleset, rule: Rule, lang: str, *, names: References | No
 
 
 class _Writer:
-    def __init__(self, decision: Decision, lang: str, names: References | None, zone: tzinfo) -> None:
+    def __init__(self, decision: Decision, lang: str, names: References | None, zone: tzinfo, lines: LineNames) -> None:
         self._specs = actions_of(decision)
         self._lang = lang
         self._names = names
         self._zone = zone
+        self._lines = lines
 
     def rule(self, rule: Rule) -> Iterator[Span]:
         if rule.when is None:
@@ -180,9 +193,12 @@ class _Writer:
         spec = self._specs[action.name]
         yield Span(SpanKind.LABEL, spec.lead.text(self._lang), action.path)
         first = True
+        axis = action.text("by") or action.text("rows_by")
+        say = Saying(self._lang, self._names, self._lines, FIELDS[axis].type if axis else FieldType.NUMBER)
         for param in spec.params:
             value = action.params.get(param.name)
-            if value is None:
+            # The only line of a rule is called like the rule: its name would say the same again.
+            if value is None or (param.type is ParamType.LINE and value in self._lines.lone):
                 continue
             path = f"{action.path}/{param.name}"
             if isinstance(value, Group):
@@ -199,7 +215,7 @@ class _Writer:
                 yield _text("; ")
             first = False
             yield _text(": ")
-            yield Span(SpanKind.VALUE, param_words(param, value, self._lang, self._names), path)
+            yield Span(SpanKind.VALUE, param_words(param, value, say), path)
 
     def _word(self, words: Words) -> Span:
         return Span(SpanKind.KEYWORD, words.text(self._lang))

@@ -92,6 +92,16 @@ def show_fraction(value: Fraction, lang: str) -> str:
     return show_number(("-" if value < 0 else "") + text, lang)
 
 
+def show_measured(kind: FieldType, value: Fraction, lang: str) -> str:
+    """Return an exact value of a measure as tables write it, with its unit: roubles, percent, else the number."""
+    number = show_fraction(value, lang)
+    if kind is FieldType.MONEY:
+        return f"{number}{NBSP}₽"
+    if kind is FieldType.PERCENT:
+        return f"{number}{NBSP}%" if lang == "ru" else f"{number}%"
+    return number
+
+
 def show_date(day: date, lang: str) -> str:
     """Return a date: `05.10.2026`, `5 Oct 2026`."""
     if lang == "ru":

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from rules_engine.language.kinds import ReferenceKind
+from rules_engine.language.line_names import line_names
 from rules_engine.language.ruleset import parse
 from rules_engine.language.sentence import SpanKind, otherwise_spans, plain, rule_spans, rule_text
 from tests.language.documents import assignment, bonus, escalation, with_condition
@@ -143,9 +144,46 @@ def test_bonus_components_read_as_figures() -> None:
         },
     )
     text = said(document, "ru")
-    assert "от 0 — 1 %; от 100,5 — 2,5 % + 1 000 ₽" in text
+    assert "от 0 % — 1 %; от 100,5 % — 2,5 % + 1 000 ₽" in text
     assert "начисляется процент: 2,5 %" in text
-    assert "порог для строк: t, p; показатели: доля ответов в срок 85…95; плавный: да." in text
+    assert "показатели: доля ответов в срок 85 % … 95 %; плавный: да." in text
+
+
+def test_lines_of_a_statement_are_called_like_their_rules() -> None:
+    matrix = {
+        "action": "pay_matrix",
+        "line": "premium",
+        "amount": "35000",
+        "rows_by": "measure.attainment_new_pct",
+        "cols_by": "measure.attainment_old_pct",
+        "nodes": ["0", "100"],
+        "values": [["0", "0.5"], ["0.5", "1"]],
+        "above": {"from": "1", "line": "over"},
+    }
+    document = bonus(matrix)
+    document["rules"][0]["title"] = {"ru": "Плановая премия", "en": "Premium"}
+    fixed = {"action": "pay_fixed", "line": "thanks", "amount": "100"}
+    cap = {"action": "cap", "lines": ["over", "thanks", "premium"], "amount": "9000"}
+    for number, action in enumerate((fixed, cap)):
+        document["rules"].append({"id": f"r{number}", "title": f"Правило {number}", "then": [action]})
+
+    ruleset = parse(document)
+    first, second, third = (
+        plain(rule_spans(ruleset, rule, "ru")).replace("\u00a0", " ") for rule in ruleset.rules[-3:]
+    )
+    assert "часть сверх: 1 — отдельной строкой; строка: «Плановая премия — матрица»." in first
+    assert second == "Всегда: начисляется: 100 ₽."
+    assert third == (
+        "Всегда: предел для строк: «Плановая премия — часть сверх 1», «Правило 0», «Плановая премия — матрица»; "
+        "сумма: 9 000 ₽."
+    )
+    assert "premium" not in first + second + third
+
+
+def test_a_line_that_nothing_makes_keeps_its_code() -> None:
+    names = line_names({"rules": [{"id": "r", "then": "?"}, 5, {"id": "x", "then": [{"action": "pay_fixed"}]}]})
+    assert names.text("gone", "ru") == "gone"
+    assert names.text("guarantee", "en") == "Newcomer guarantee"
 
 
 def test_chips_point_at_what_they_show() -> None:

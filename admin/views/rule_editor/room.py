@@ -15,7 +15,8 @@ from admin.views.rule_editor.sentences import Part, Speaker, marked
 from admin.views.rule_editor.typed import Reader
 from admin.views.rule_editor.wording import _, capital
 from rules_engine.language.kinds import Decision, Words
-from rules_engine.services import rulebook
+from rules_engine.language.line_names import LineNames, line_names
+from rules_engine.services import editing, rulebook
 from rules_engine.services.editing_body import Body
 from rules_engine.services.editing_diff import Change, ChangeKind, compare
 from rules_engine.services.editing_lists import live_lists
@@ -59,10 +60,22 @@ def room(decision: str) -> Room:
         now=now,
         lang=lang,
         reader=reader,
-        speaker=Speaker(known, lang, rulebook.references(session), zone),
+        speaker=Speaker(known, lang, rulebook.references(session), zone, _lines(session, known, now)),
         conditions=Conditions(known, lang, reader, lists),
         actions=Actions(known, lang, reader, lists),
     )
+
+
+def _lines(session: Session, decision: Decision, now: datetime) -> LineNames:
+    """Return how the lines of the bonus statement are called: as in the draft, else as in force."""
+    if decision is not Decision.BONUS:
+        return LineNames()
+    row = editing.draft(session, decision)
+    live = line_names(rulebook.in_force_at(session, decision, now).body)
+    if row is None:
+        return live
+    drafted = line_names(row.body)
+    return LineNames({**live.names, **drafted.names}, drafted.lone | (live.lone - set(drafted.names)))
 
 
 def told(here: Room, old: Body, new: Body) -> list[Told]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from admin.views.rule_editor.wording import _
 from rules_engine.language.kinds import HIT_POLICIES, Decision, Words
+from rules_engine.language.line_names import LineNames
 from rules_engine.language.model import OTHERWISE, Condition, Mode, Rule, Ruleset
 from rules_engine.language.read_actions import ActionReader
 from rules_engine.language.read_conditions import ConditionReader
@@ -36,22 +37,30 @@ class Part:
 class Speaker:
     """Says rules in one language, with the names that the installation knows."""
 
-    def __init__(self, decision: Decision, lang: str, names: References, zone: ZoneInfo) -> None:
+    def __init__(
+        self, decision: Decision, lang: str, names: References, zone: ZoneInfo, lines: LineNames | None = None
+    ) -> None:
         self._decision, self._lang, self._names, self._zone = decision, lang, names, zone
+        self._lines = lines or LineNames()
         self._ruleset = Ruleset(decision, _NOTHING, HIT_POLICIES[decision], (), (), ())
+
+    def naming(self, lines: LineNames) -> "Speaker":
+        """Return who says the same with these names for the lines of a bonus statement."""
+        return Speaker(self._decision, self._lang, self._names, self._zone, lines)
 
     def rule(self, rule: Node) -> tuple[Part, ...]:
         """Return the sentence of a rule's document, or of `otherwise`; pointers are relative to the rule."""
         report = Report()
         conditions = ConditionReader(report, self._decision, "")
         when = conditions.group(rule["when"], "/when") if "when" in rule else None
-        then = ActionReader(report, self._decision).actions(rule.get("then"), "/then", conditions)
+        then = ActionReader(report, self._decision, knows_lines=False).actions(rule.get("then"), "/then", conditions)
         if report.problems:
             return tuple(self._unfinished(rule))
         if rule.get("id") == OTHERWISE:
-            return _parts(action_spans(self._decision, then, self._lang, names=self._names))
+            return _parts(action_spans(self._decision, then, self._lang, names=self._names, lines=self._lines))
         read = Rule("", _NOTHING, "", True, when, then, None, "")
-        return _parts(rule_spans(self._ruleset, read, self._lang, names=self._names, zone=self._zone))
+        spans = rule_spans(self._ruleset, read, self._lang, names=self._names, zone=self._zone, lines=self._lines)
+        return _parts(spans)
 
     def condition(self, condition: Any, at: str = "") -> tuple[Part, ...]:
         """Return one condition: its label and a chip; unfinished, a chip that says so."""
@@ -71,10 +80,10 @@ class Speaker:
         plain = {key: value for key, value in action.items() if key != "among"} if isinstance(action, dict) else action
         report = Report()
         conditions = ConditionReader(report, self._decision, "")
-        found = ActionReader(report, self._decision).actions([plain], "", conditions)
+        found = ActionReader(report, self._decision, knows_lines=False).actions([plain], "", conditions)
         # A rule must have exactly one of some actions; of one action by itself that cannot be asked.
         if found and not [problem for problem in report.problems if problem.code != "exactly_one_of"]:
-            parts = _parts(action_spans(self._decision, found, self._lang, names=self._names))
+            parts = _parts(action_spans(self._decision, found, self._lang, names=self._names, lines=self._lines))
             return tuple(Part(part.kind, part.text, at and part.at and at) for part in parts[:-1])
         spec = actions_of(self._decision).get(str(action.get("action"))) if isinstance(action, dict) else None
         label = spec.lead.text(self._lang) if spec else _("action")

@@ -28,7 +28,7 @@ _BY = Param(
 )
 _AMOUNT = Param("amount", ParamType.MONEY, Words("сумма", "amount"), Words("сумма", "amount"), required=True, minimum=0)
 _LINES = Param("lines", ParamType.LINES, Words("строки", "lines"), _PLAIN, required=True)
-_NODES = Param("nodes", ParamType.NODES, Words("узлы", "nodes"), Words("узлы", "nodes"), required=True)
+_NODES = Param("nodes", ParamType.NODES, Words("точки", "points"), Words("точки", "points"), required=True)
 _ABOVE = Param("above", ParamType.ABOVE, Words("часть сверх", "the part above"), Words("часть сверх", "the part above"))
 
 BONUS_ACTIONS: tuple[ActionSpec, ...] = (
@@ -93,7 +93,7 @@ BONUS_ACTIONS: tuple[ActionSpec, ...] = (
                 required=True,
                 measures=_ANY,
             ),
-            Param("nodes", ParamType.AXIS, Words("узлы", "nodes"), Words("узлы", "nodes"), required=True),
+            Param("nodes", ParamType.AXIS, Words("отметки", "marks"), Words("отметки", "marks"), required=True),
             Param(
                 "values",
                 ParamType.MATRIX,
