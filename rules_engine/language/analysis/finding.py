@@ -1,0 +1,162 @@
+"""What an analysis answers: findings, each with facts that prove it, and what was left unchecked."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from rules_engine.language.analysis import words
+from rules_engine.language.analysis.fixes import Fix
+from rules_engine.language.kinds import Decision, Words
+from rules_engine.language.model import OTHERWISE, Condition, Group, Rule, Ruleset
+from rules_engine.language.references import References
+from rules_engine.language.shown import show
+from rules_engine.language.values import Facts
+from rules_engine.language.vocabulary import FIELDS
+
+
+class FindingKind(StrEnum):
+    """What is odd. The comment says what `example` proves; None where no facts can."""
+
+    CONTRADICTION = "contradiction"
+    """No facts meet the conditions at `places`: nothing can prove it but the conditions themselves."""
+    HIDDEN = "hidden"
+    """The rule matches, and so does the first of `others`, which stands above it; wherever it matches one of
+    `others` does. They are passed over only when nobody at all can take what they give."""
+    RESERVE = "reserve"
+    """As HIDDEN; but one of `others` gives to one person, or to those of a group who meet conditions, and is
+    passed over whenever none of them can."""
+    SUPERSEDED = "superseded"
+    """The rule matches, and so does the first of `others`, which makes the action at `path` void; wherever the
+    rule matches one of `others` does."""
+    OVERLAP = "overlap"
+    """The rule matches, and so does the first of `others`, which stands above it and does something else."""
+    GAP = "gap"
+    """No enabled rule matches."""
+    REDUNDANT = "redundant"
+    """The rule matches; it does on the same facts without the condition at `path`. With `others`: it does not,
+    it would without the condition, and the first of `others` matches too."""
+    MERGEABLE = "mergeable"
+    """The first of `others` matches, this rule does not; the joined rule does."""
+    REVIEW = "review"
+    """None."""
+    NAMED_PERSON = "named_person"
+    """The rule matches."""
+
+
+class Severity(StrEnum):
+    WARNING = "warning"
+    """To be mended, or accepted with a reason, before publishing."""
+    INFORMATION = "information"
+
+
+class WhyUnchecked(StrEnum):
+    TIME = "time"
+    TOO_WIDE = "too_wide"
+    """Its conditions make more combinations than are looked at."""
+    NOT_EXACT = "not_exact"
+    """It compares texts or lists with each other, which is not followed exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. `rule` is an id, `otherwise` where it concerns what no rule catches.
+
+    `path` is a JSON pointer inside the rule, as edits name places ("" is the whole rule); `places` are all of
+    them where several belong together. `others` are ids of other rules concerned. `example` are canonical facts
+    that prove it (see FindingKind). `key` stays the same until one of the rules concerned changes.
+    `said` is a sentence made elsewhere, for findings whose words hold more than conditions.
+    """
+
+    kind: FindingKind
+    severity: Severity
+    rule: str
+    others: tuple[str, ...]
+    path: str
+    key: str
+    decision: Decision
+    example: Facts | None = None
+    fix: Fix | None = None
+    places: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    action: str = ""
+    person: str = ""
+    on: date | None = None
+    waiting: tuple[str, ...] = field(default=())
+    said: Words | None = None
+
+    def message(self, lang: str, titles: Mapping[str, str], names: References | None = None) -> str:
+        """Return the sentence. `titles` says how the page calls each rule, for example “2” or “2 «Name»”."""
+        if self.said is not None:
+            return self.said.text(lang)
+        return words.sentence(
+            self.kind.value,
+            lang,
+            decision=self.decision,
+            others=[titles.get(rule, rule) for rule in self.others],
+            conditions=self.conditions,
+            names=names,
+            action=self.action,
+            person=self.person,
+            on=self.on,
+            waiting=[titles.get(rule, rule) for rule in self.waiting],
+            in_among="/among" in self.path,
+        )
+
+    def example_words(self, lang: str, names: References | None = None) -> tuple[tuple[str, str], ...]:
+        """Return the example as pairs of the field's label and its value in words; empty without an example."""
+        return tuple(
+            (FIELDS[key].label.text(lang), show(FIELDS[key], value, lang, names=names))
+            for key, value in (self.example or {}).items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """A rule of which not everything was checked, and why."""
+
+    rule: str
+    why: WhyUnchecked
+
+    def message(self, lang: str, titles: Mapping[str, str]) -> str:
+        return words.unchecked(self.why.value, lang, titles.get(self.rule, self.rule))
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Findings in the order of the rules; `unchecked` is empty when everything was checked exactly."""
+
+    findings: tuple[Finding, ...]
+    unchecked: tuple[Unchecked, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return not self.unchecked
+
+
+def finding_key(kind: FindingKind, ruleset: Ruleset, rules: Iterable[str], detail: str = "") -> str:
+    """Return a key that stays while conditions and actions of these rules do: titles, notes and places may change.
+
+    `detail` tells apart several findings of one kind about the same rules.
+    """
+    told = [(rule_id, _content(ruleset, rule_id)) for rule_id in rules]
+    text = json.dumps([kind.value, detail, told], sort_keys=True, ensure_ascii=False)
+    subject = told[0][0] if told else ""
+    return f"{kind.value}:{subject}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _content(ruleset: Ruleset, rule_id: str) -> object:
+    if rule_id == OTHERWISE:
+        return [action.written for action in ruleset.otherwise]
+    rule: Rule | None = ruleset.rule(rule_id)
+    if rule is None:
+        return None
+    return [_written(rule.when) if rule.when else None, [action.written for action in rule.then]]
+
+
+def _written(item: Condition | Group) -> object:
+    if isinstance(item, Condition):
+        return [item.field, item.op, item.written]
+    return [item.mode.value, [_written(member) for member in item.items]]

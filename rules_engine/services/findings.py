@@ -1,0 +1,101 @@
+"""Findings of a body of rules as the editor shows them: those that are open, and those said to be intended."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from rules_engine.db import settings_of
+from rules_engine.errors import NotFound
+from rules_engine.language.analysis import Analysis, Finding, Fix, Severity, Unchecked, analyse, fixed
+from rules_engine.language.errors import RulesetInvalid
+from rules_engine.language.kinds import ReferenceKind
+from rules_engine.language.ruleset import content_hash
+from rules_engine.services import rulebook
+from rules_engine.services.editing_body import Body, Edit
+from rules_engine.services.editing_trial import usable
+
+_KEPT: Final = 32
+_analysed: OrderedDict[tuple[str, date, int], Analysis] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A finding that somebody has said is intended: why, who (a login) and when (ISO 8601)."""
+
+    finding: Finding
+    reason: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Findings in the order of the rules; `unchecked` names what could not be checked to the end."""
+
+    open: tuple[Finding, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    unchecked: tuple[Unchecked, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The open findings that must be mended or accepted before publishing."""
+        return tuple(finding for finding in self.open if finding.severity is Severity.WARNING)
+
+    def of(self, rule: str) -> tuple[Finding, ...]:
+        """Return the open findings under one rule, or under `otherwise`."""
+        return tuple(finding for finding in self.open if finding.rule == rule)
+
+    def by_key(self, key: str) -> Finding:
+        """Return a finding, open or accepted, by its key. Raises NotFound where the rules have changed since."""
+        for finding in (*self.open, *(one.finding for one in self.accepted)):
+            if finding.key == key:
+                return finding
+        raise NotFound(what=f"finding {key[:60]}")
+
+
+def findings(session: Session, body: Body, accepted: Mapping[str, Any], now: datetime) -> Found:
+    """Return the findings of a body: of an unfinished draft, those of its finished rules.
+
+    `accepted` holds by key what was said to be intended: {"reason", "by", "at"}. Days are those of the business zone.
+    The analysis of a body is kept in the process for the day.
+    """
+    known = _analysis(session, body, now.astimezone(settings_of(session).zone).date())
+    intended = tuple(
+        Accepted(one, str(said.get("reason", "")), str(said.get("by", "")), str(said.get("at", "")))
+        for one in known.findings
+        if (said := accepted.get(one.key)) is not None
+    )
+    left = tuple(one for one in known.findings if one.key not in accepted)
+    return Found(left, intended, known.unchecked)
+
+
+def mend(fix: Fix) -> Edit:
+    """Return the edit that a fix stands for, for `editing.change`. It raises NotFound where its place is gone."""
+    return lambda body: fixed(body, fix)
+
+
+def _analysis(session: Session, body: Body, today: date) -> Analysis:
+    names = rulebook.references(session)
+    known = (names.known(kind) or {} for kind in (ReferenceKind.MANAGER, ReferenceKind.TEAM))
+    key = (content_hash({**body, "cases": []}), today, hash(tuple(frozenset(values) for values in known)))
+    with _lock:
+        kept = _analysed.get(key)
+        if kept is not None:
+            _analysed.move_to_end(key)
+            return kept
+    try:
+        made = analyse(usable(body)[0], today=today, names=names)
+    except RulesetInvalid:
+        # Not even a part of it can be read: its errors say so, and there is nothing to be found.
+        made = Analysis(())
+    with _lock:
+        _analysed[key] = made
+        while len(_analysed) > _KEPT:
+            _analysed.popitem(last=False)
+    return made
