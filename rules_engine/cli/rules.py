@@ -25,7 +25,8 @@ from rules_engine.language.problems import Problem
 from rules_engine.language.ruleset import Ruleset, parse
 from rules_engine.language.sentence import otherwise_spans, plain, rule_text
 from rules_engine.models import BEGINNING_OF_TIME, RulesetDraft, RulesetVersion
-from rules_engine.services import editing, modes, rulebook
+from rules_engine.services import editing, modes, publishing, rulebook
+from rules_engine.services.approval_checks import NotReady
 from rules_engine.services.editing_body import Body
 from rules_engine.services.editing_diff import compare
 from rules_engine.settings import Settings
@@ -178,9 +179,7 @@ def publish(key: str, at: datetime | None, note: str, as_json: bool) -> None:
     with _all_problems(as_json), open_session(Settings.from_env()) as session:
         if editing.draft(session, key) is None:
             raise InputError(path=key, ru="черновика нет, публиковать нечего", en="there is no draft to publish")
-        version = editing.publish_draft(
-            session, key, expected_revision=None, at=at, actor=ACTOR, now=clock.now(), note=note
-        )
+        version = publishing.publish_draft(session, key, at=at, actor=ACTOR, now=clock.now(), note=note)
         document = _published(version)
     _answer(document, f"{key}: {_version_name(document['version'])} · {document['holds_from']}", as_json)
 
@@ -194,7 +193,7 @@ def publish(key: str, at: datetime | None, note: str, as_json: bool) -> None:
 def rollback(key: str, number: int, at: datetime | None, note: str, as_json: bool) -> None:
     """Publish the rules of version N again, as the next version."""
     with _all_problems(as_json), open_session(Settings.from_env()) as session:
-        version = editing.roll_back(session, key, number, at=at, actor=ACTOR, now=clock.now(), note=note)
+        version = publishing.roll_back(session, key, number, at=at, actor=ACTOR, now=clock.now(), note=note)
         document = _published(version)
     _answer(document, f"{key}: {_version_name(document['version'])} · {document['holds_from']}", as_json)
 
@@ -309,7 +308,7 @@ def _all_problems(as_json: bool) -> Iterator[None]:
         yield
     except RulesetInvalid as invalid:
         _refuse(invalid.problems, as_json)
-    except editing.NotReady as refused:
+    except NotReady as refused:
         if not refused.problems:
             raise
         _refuse(refused.problems, as_json)

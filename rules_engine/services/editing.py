@@ -1,4 +1,4 @@
-"""The draft of a ruleset: opened, changed, checked, published, given up; and the way back to an old version.
+"""The draft of a ruleset: opened, changed, checked, given up. How it is approved: approvals.py.
 
 What is in force is never edited. A decision has at most one draft; each change names what its author had seen,
 so that nobody's change is lost without a word. Bodies are changed by the functions of `editing_body`.
@@ -6,16 +6,13 @@ so that nobody's change is lost without a word. Bodies are changed by the functi
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from rules_engine.db import settings_of
 from rules_engine.decisions.bonus_cases import run_cases
-from rules_engine.errors import Conflict, NotFound, PolicyViolation
+from rules_engine.errors import Conflict, InputError, NotFound
 from rules_engine.language.cases import CaseResult
 from rules_engine.language.check import check
 from rules_engine.language.errors import RulesetInvalid
@@ -23,49 +20,34 @@ from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.problems import Problem
 from rules_engine.language.ruleset import content_hash, parse
-from rules_engine.models import RulesetDraft, RulesetVersion, User
-from rules_engine.services import audit, rulebook
-from rules_engine.services.editing_body import Body, Edit, changed_rules, rule_ids, rule_of
+from rules_engine.models import RulesetDraft, RulesetVersion
+from rules_engine.services import approval_letters, audit, draft_rows, rulebook
+from rules_engine.services.draft_rows import ORDER, DraftChanged, draft, fingerprint, open_draft
+from rules_engine.services.editing_body import Body, Edit, rule_ids
 
-ORDER = "order"
-"""Stands for the order of the rules where `Seen.subject` names what was changed."""
-
-
-class DraftChanged(Conflict):
-    """Somebody else changed the draft since it was shown. `by` is a name, `at` the instant of his change."""
-
-    def __init__(self, *, by: str, at: datetime, zone: ZoneInfo) -> None:
-        self.by, self.at = by, at
-        local = at.astimezone(zone)
-        super().__init__(
-            ru=f"{by or 'другая программа'}: черновик изменён {local:%d.%m в %H:%M}, ваше изменение не сохранено",
-            en=f"{by or 'another program'} changed the draft on {local:%d %b at %H:%M}; your change is not saved",
-        )
-
-
-class DraftOutdated(Conflict):
-    """A version was published after the draft was begun; publishing it would undo that one unseen."""
-
-    def __init__(self, *, base: int, latest: int, by: str) -> None:
-        self.base, self.latest = base, latest
-        super().__init__(
-            ru=f"черновик начат с версии {base}, а с тех пор опубликована версия {latest} ({by})",
-            en=f"the draft was begun from version {base}, and version {latest} was published since ({by})",
-        )
-
-
-class NotReady(PolicyViolation):
-    """The draft cannot be published: `problems` in it, or test cases that do not hold."""
-
-    def __init__(self, problems: tuple[Problem, ...], failing: tuple[CaseResult, ...]) -> None:
-        self.problems, self.failing = problems, failing
-        super().__init__(ru=self._sentence("ru"), en=self._sentence("en"))
-
-    def _sentence(self, lang: str) -> str:
-        if self.problems:
-            return RulesetInvalid(self.problems).message(lang)
-        titles = ", ".join(f"«{result.case.title.text(lang)}»" for result in self.failing[:5])
-        return f"контрольные примеры не сходятся: {titles}" if lang == "ru" else f"test cases do not hold: {titles}"
+__all__ = [
+    "ORDER",
+    "DraftChanged",
+    "Seen",
+    "accept_finding",
+    "case_results",
+    "change",
+    "coming_versions",
+    "discard",
+    "draft",
+    "fingerprint",
+    "import_document",
+    "known_decision",
+    "latest_version",
+    "open_draft",
+    "problems",
+    "rebase",
+    "start_draft",
+    "taken_ids",
+    "unaccept_finding",
+    "version",
+    "versions",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +67,6 @@ def known_decision(decision: str) -> Decision:
         return Decision(decision)
     except ValueError:
         raise NotFound(what=decision) from None
-
-
-def draft(session: Session, decision: str) -> RulesetDraft | None:
-    """Return the draft of a decision, None where nobody edits it."""
-    return session.scalars(select(RulesetDraft).where(RulesetDraft.decision == decision)).one_or_none()
-
-
-def open_draft(session: Session, decision: str) -> RulesetDraft:
-    """Return the draft of a decision, locked until the transaction ends. Raises NotFound where there is none."""
-    statement = select(RulesetDraft).where(RulesetDraft.decision == decision).with_for_update()
-    found = session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
-    if found is None:
-        raise NotFound(what=f"draft of {decision}")
-    return found
 
 
 def versions(session: Session, decision: str) -> list[RulesetVersion]:
@@ -150,7 +118,7 @@ def start_draft(
     source = latest if number is None else version(session, decision, number)
     try:
         with session.begin_nested():
-            made = _new_draft(session, decision, source.body, latest.number, actor=actor, now=now)
+            made = _new_draft(session, source, latest.number, actor=actor, now=now)
     except IntegrityError:
         # Somebody opened it in the same instant; the two go on in one draft.
         return open_draft(session, decision)
@@ -170,23 +138,23 @@ def import_document(
 ) -> RulesetDraft:
     """Return the draft made of a document, which must be a valid ruleset; the decision is the document's own.
 
-    A draft that an earlier import left is replaced; one that a person has edited only with `replace`.
-    Raises RulesetInvalid with every error, Conflict; then nothing is stored.
+    In a draft that is open it becomes one more step, which can be undone; a draft that a person has edited takes it
+    only with `replace`. Raises RulesetInvalid with every error, Conflict; then nothing is stored.
     """
     ruleset = parse(document, rulebook.references(session))
     decision = ruleset.decision.value
     latest = latest_version(session, decision)
     present = draft(session, decision)
-    if present is not None:
-        if present.updated_by_id is not None and not replace:
-            raise Conflict(
-                ru=f"{_editor(present)} правит черновик; замените его через --replace или опубликуйте",
-                en=f"{_editor(present)} is editing the draft; replace it by --replace, or publish it",
-            )
-        session.delete(present)
-        session.flush()
+    if present is not None and present.updated_by_id is not None and not replace:
+        by = draft_rows.editor(present)
+        raise Conflict(
+            ru=f"{by} правит черновик; замените его через --replace или опубликуйте",
+            en=f"{by} is editing the draft; replace it by --replace, or publish it",
+        )
     body: Body = dict(document) if isinstance(document, dict) else {}
-    made = _new_draft(session, decision, body, latest.number, actor=actor, now=now)
+    made = present or _new_draft(session, latest, latest.number, actor=actor, now=now)
+    made.base_number = latest.number
+    draft_rows.write(session, open_draft(session, decision), body, actor=actor, now=now)
     audit.record(
         session,
         actor=actor,
@@ -208,30 +176,46 @@ def change(
     now: datetime,
     seen: Seen | None = None,
 ) -> RulesetDraft:
-    """Return the draft after one edit; an edit that changes nothing counts no revision.
+    """Return the draft after one edit, which is a step that can be undone; one that changes nothing is none.
 
     Raises DraftChanged when the draft is not the one that the author saw, unless `seen` proves that the part he
-    changes is as he saw it. Raises NotFound when the rule or the place in it is gone.
+    changes is as he saw it; then it names who changed that part. Raises NotFound when the rule or the place in it is
+    gone. What was sent for approval becomes void.
     """
     row = open_draft(session, decision)
     if row.revision != expected_revision and not _still(row.body, seen):
-        raise _changed(session, row)
+        raise draft_rows.changed_by(session, row, seen.subject if seen else "")
     body = edit(row.body)
-    if body == row.body:
-        return row
-    _record_edit(session, decision, row, body, actor)
-    row.body = body
-    row.revision += 1
-    row.updated_at = now
-    row.updated_by = _user(session, actor)
+    if body != row.body:
+        draft_rows.write(session, row, body, actor=actor, now=now)
+    return row
+
+
+def accept_finding(
+    session: Session, decision: str, key: str, reason: str, *, actor: str, now: datetime
+) -> RulesetDraft:
+    """Return the draft in which the finding of this key is intended, for a reason that those who come later read.
+
+    Raises NotFound without a draft, InputError without a reason.
+    """
+    row = open_draft(session, decision)
+    reason = reason.strip()[:1000]
+    if not reason:
+        raise InputError(path="reason", ru="скажите, почему так задумано", en="say why this is intended")
+    _accepted(session, row, "accept_finding", {"key": key, "reason": reason}, actor, now)
+    row.accepted = {**row.accepted, key: {"reason": reason, "by": actor, "at": now.isoformat()}}
     session.flush()
     return row
 
 
-def fingerprint(body: Body, subject: str) -> str:
-    """Return a short digest of one rule, of `otherwise`, or of the order of the rules."""
-    part = rule_ids(body) if subject == ORDER else rule_of(body, subject)
-    return content_hash(part)[:16]
+def unaccept_finding(session: Session, decision: str, key: str, *, actor: str, now: datetime) -> RulesetDraft:
+    """Return the draft in which the finding of this key stands open again."""
+    row = open_draft(session, decision)
+    if key in row.accepted:
+        _accepted(session, row, "unaccept_finding", {"key": key}, actor, now)
+        row.accepted = {one: why for one, why in row.accepted.items() if one != key}
+        session.flush()
+    return row
 
 
 def taken_ids(session: Session, decision: str, body: Body) -> set[str]:
@@ -257,7 +241,7 @@ def rebase(session: Session, decision: str, *, expected_revision: int, actor: st
     """Return the draft, from now on compared with the last version: its author has seen what would be undone."""
     row = open_draft(session, decision)
     if row.revision != expected_revision:
-        raise _changed(session, row)
+        raise draft_rows.changed_by(session, row)
     latest = latest_version(session, decision)
     if row.base_number != latest.number:
         audit.record(
@@ -270,49 +254,15 @@ def rebase(session: Session, decision: str, *, expected_revision: int, actor: st
             after={"base": latest.number},
         )
         row.base_number = latest.number
-        row.revision += 1
-        row.updated_at = now
-        row.updated_by = _user(session, actor)
-        session.flush()
+        draft_rows.touched(session, row, actor=actor, now=now)
     return row
-
-
-def publish_draft(
-    session: Session,
-    decision: str,
-    *,
-    expected_revision: int | None,
-    at: datetime | None,
-    actor: str,
-    now: datetime,
-    note: str = "",
-) -> RulesetVersion:
-    """Return the new version made of the draft, which is gone then; it holds from `at`, or from now.
-
-    `expected_revision` is the one that the publisher has read; None: whatever is there (a program's answer to its
-    own import). Raises DraftChanged, DraftOutdated, NotReady, and what `rulebook.publish` refuses.
-    """
-    row = open_draft(session, decision)
-    if expected_revision is not None and row.revision != expected_revision:
-        raise _changed(session, row)
-    latest = latest_version(session, decision)
-    if latest.number != row.base_number:
-        raise DraftOutdated(base=row.base_number, latest=latest.number, by=latest.published_by)
-    found = problems(session, row.body)
-    failing = tuple(result for result in case_results(row.body) if not result.passed)
-    if found or failing:
-        raise NotReady(found, failing)
-    published = rulebook.publish(session, decision, row.body, holds_from=at or now, now=now, actor=actor, note=note)
-    session.delete(row)
-    session.flush()
-    return published
 
 
 def discard(session: Session, decision: str, *, expected_revision: int, actor: str, now: datetime) -> None:
     """Give the draft up; its body stays in the audit log. Raises DraftChanged."""
     row = open_draft(session, decision)
     if row.revision != expected_revision:
-        raise _changed(session, row)
+        raise draft_rows.changed_by(session, row)
     audit.record(
         session,
         actor=actor,
@@ -321,78 +271,41 @@ def discard(session: Session, decision: str, *, expected_revision: int, actor: s
         subject_id=decision,
         before={"revision": row.revision, "base": row.base_number, "at": now.isoformat(), "body": row.body},
     )
+    approval_letters.void(session, decision, actor=actor, now=now)
     session.delete(row)
     session.flush()
 
 
-def roll_back(
-    session: Session,
-    decision: str,
-    number: int,
-    *,
-    at: datetime | None = None,
-    actor: str,
-    now: datetime,
-    note: str = "",
-) -> RulesetVersion:
-    """Return a new version that repeats the body of version `number`. An open draft stays, begun from the old one.
-
-    Raises NotFound; PolicyViolation when that body is in force at that instant already.
-    """
-    old = version(session, decision, number)
-    present = rulebook.in_force_at(session, decision, at or now)
-    if present.content_hash == old.content_hash:
-        raise PolicyViolation(
-            ru=f"эти правила и так действуют (версия {present.number})",
-            en=f"these rules are in force already (version {present.number})",
-        )
-    return rulebook.publish(
-        session,
-        decision,
-        old.body,
-        holds_from=at or now,
-        now=now,
-        actor=actor,
-        note=note,
-        restored_from=number,
-    )
-
-
 def _new_draft(
-    session: Session, decision: str, body: Body, base_number: int, *, actor: str, now: datetime
+    session: Session, source: RulesetVersion, base_number: int, *, actor: str, now: datetime
 ) -> RulesetDraft:
     row = RulesetDraft(
-        decision=decision,
-        body=body,
+        decision=source.decision,
+        body=source.body,
         base_number=base_number,
         created_at=now,
         updated_at=now,
-        updated_by=_user(session, actor),
+        updated_by=draft_rows.user_of(session, actor),
+        accepted=dict(source.accepted),
     )
-    session.add(row)
-    session.flush()
+    draft_rows.begin(session, row, actor)
     return row
 
 
-def _record_edit(session: Session, decision: str, row: RulesetDraft, body: Body, actor: str) -> None:
-    before: dict[str, Any] = {"revision": row.revision}
-    after: dict[str, Any] = {"revision": row.revision + 1}
-    for rule_id, old, new in changed_rules(row.body, body):
-        before[rule_id], after[rule_id] = old, new
-    for key in ("title", "cases"):
-        if row.body.get(key) != body.get(key):
-            before[key], after[key] = row.body.get(key), body.get(key)
-    if rule_ids(row.body) != rule_ids(body):
-        before[ORDER], after[ORDER] = rule_ids(row.body), rule_ids(body)
+def _accepted(
+    session: Session, row: RulesetDraft, action: str, what: dict[str, str], actor: str, now: datetime
+) -> None:
     audit.record(
         session,
         actor=actor,
-        action="edit_draft",
+        action=action,
         subject_kind="ruleset",
-        subject_id=decision,
-        before=before,
-        after=after,
+        subject_id=row.decision,
+        before={"accepted": row.accepted.get(what["key"])},
+        after=what,
     )
+    # The approver decides on the reasons too.
+    approval_letters.void(session, row.decision, actor=actor, now=now)
 
 
 def _still(body: Body, seen: Seen | None) -> bool:
@@ -401,15 +314,3 @@ def _still(body: Body, seen: Seen | None) -> bool:
     if seen.subject not in (ORDER, OTHERWISE) and seen.subject not in rule_ids(body):
         return False
     return fingerprint(body, seen.subject) == seen.fingerprint
-
-
-def _changed(session: Session, row: RulesetDraft) -> DraftChanged:
-    return DraftChanged(by=_editor(row), at=row.updated_at, zone=settings_of(session).zone)
-
-
-def _editor(row: RulesetDraft) -> str:
-    return row.updated_by.name if row.updated_by else ""
-
-
-def _user(session: Session, actor: str) -> User | None:
-    return session.scalars(select(User).where(User.login == actor)).one_or_none()

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -128,6 +128,11 @@ def in_force_at(session: Session, decision: str, at: datetime) -> RulesetVersion
     return session.get_one(RulesetVersion, _head_at(reference(session), decision, at).id)
 
 
+def in_force_before(session: Session, decision: str, at: datetime) -> RulesetVersion:
+    """Return the version in force until an instant. Raises NotFound."""
+    return in_force_at(session, decision, at - timedelta(microseconds=1))
+
+
 def ruleset_of(session: Session, version_id: int) -> Ruleset:
     """Return the ruleset of a published version. Raises NotFound."""
     for heads in reference(session).versions.values():
@@ -152,16 +157,20 @@ def publish(
     actor: str,
     note: str = "",
     restored_from: int | None = None,
+    authored_by: str = "",
+    accepted: Mapping[str, Any] | None = None,
+    checks_names: bool = True,
 ) -> RulesetVersion:
     """Return the new version; open requests are looked at again at `now`, or when it comes into force.
 
+    `checks_names` False: the body is in force already, and that somebody whom it names has gone must not hold it back.
     Raises RulesetInvalid with every problem, InputError for the ruleset of another decision, PolicyViolation where
     `holds_from` lies in the past and rules decided something at or after it, and for rules of the bonus that would not
     begin with a future month: nobody's running month is paid by other rules than it began with.
     """
-    ruleset = parse(body, references(session))
+    ruleset = parse(body, references(session) if checks_names else None)
     if decision == DecisionName.BONUS:
-        _refuse_running_month(session, holds_from, now)
+        refuse_running_month(session, holds_from, now)
     # Publishers wait here for each other, so each sees the number that the other took.
     reference_changed(session)
     if holds_from < now:
@@ -176,6 +185,8 @@ def publish(
         actor=actor,
         note=note,
         restored_from=restored_from,
+        authored_by=authored_by,
+        accepted=accepted,
     )
     audit.record(
         session,
@@ -189,6 +200,7 @@ def publish(
             "note": note,
             "content_hash": version.content_hash,
             "restored_from": restored_from,
+            "authored_by": authored_by,
         },
     )
     at = max(holds_from, now)
@@ -214,6 +226,8 @@ def store(
     actor: str,
     note: str = "",
     restored_from: int | None = None,
+    authored_by: str = "",
+    accepted: Mapping[str, Any] | None = None,
 ) -> RulesetVersion:
     """Return a version under the next number, nothing else done: how the shipped rulesets come in.
 
@@ -236,6 +250,8 @@ def store(
         published_by=actor,
         note=note,
         restored_from=restored_from,
+        authored_by=authored_by,
+        accepted=dict(accepted or {}),
         durable_refused=_tried(ruleset.document),
     )
     session.add(version)
@@ -301,8 +317,11 @@ def _refuse_rewriting(session: Session, decision: str, holds_from: datetime) -> 
         )
 
 
-def _refuse_running_month(session: Session, holds_from: datetime, now: datetime) -> None:
-    """A version of the bonus begins at the first instant of a month to come; the very first one when it likes."""
+def refuse_running_month(session: Session, holds_from: datetime, now: datetime) -> None:
+    """Refuse an instant from which rules of the bonus cannot hold, by a PolicyViolation.
+
+    A version begins at the first instant of a month to come; the very first one when it likes.
+    """
     picture = reference(session)
     if not picture.versions.get(DecisionName.BONUS):
         return

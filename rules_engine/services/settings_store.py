@@ -51,6 +51,7 @@ NEW_AGAIN_AFTER_DAYS = "new_again_after_days"
 PAYMENTS_VAT = "payments_vat"
 PAID_REQUEST_PCT = "paid_request_pct"
 BONUS_FOUR_EYES = "bonus_four_eyes"
+RULES_FOUR_EYES = "rules_four_eyes"
 BONUS_OBJECTIONS_DAY = "bonus_objections_day"
 BONUS_APPROVAL_DAY = "bonus_approval_day"
 NOTIFY_PRIVATE_ADDRESSES = "notify_private_addresses"
@@ -237,6 +238,12 @@ SETTINGS: Mapping[str, Setting] = {
             BONUS_FOUR_EYES,
             "on",
             Words("премию утверждает не автор её правил", "the bonus is approved by another than the rules' author"),
+            choices=(("on", Words("да", "yes")), ("off", Words("нет, работает один человек", "no, one person alone"))),
+        ),
+        Setting(
+            RULES_FOUR_EYES,
+            "on",
+            Words("правила утверждает не их автор", "rules are approved by another than their author"),
             choices=(("on", Words("да", "yes")), ("off", Words("нет, работает один человек", "no, one person alone"))),
         ),
         Setting(

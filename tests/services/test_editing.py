@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from rules_engine.errors import Conflict, NotFound, PolicyViolation
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.models import AuditEntry, RulesetDraft, RulesetVersion
-from rules_engine.services import editing, rulebook
+from rules_engine.services import editing, publishing, rulebook
 from rules_engine.services import editing_body as edits
+from rules_engine.services.approval_checks import DraftOutdated, NotReady
 from tests.factories import MONDAY, Cast, assignment_rules, condition, make_cast, make_version, rule
 
 ASSIGN = {"action": "assign", "to": {"pool": "owner"}, "answer_within": 30}
@@ -49,7 +50,7 @@ def changed(session: Session, edit: edits.Edit, **more: Any) -> RulesetDraft:
 def published(session: Session, **more: Any) -> RulesetVersion:
     draft = editing.open_draft(session, "assignment")
     values = {"expected_revision": draft.revision, "at": None, "actor": "galina", "now": MONDAY, **more}
-    return editing.publish_draft(session, "assignment", **values)
+    return publishing.publish_draft(session, "assignment", **values)
 
 
 def actions(session: Session) -> list[str]:
@@ -140,7 +141,7 @@ class TestPublishing:
     def test_an_unfinished_condition_blocks_it(self, session: Session, cast: Cast) -> None:
         started(session)
         changed(session, edits.add_condition("own", ("when",)))
-        with pytest.raises(editing.NotReady) as refused:
+        with pytest.raises(NotReady) as refused:
             published(session)
         assert {problem.path for problem in refused.value.problems} == {"/rules/0/when/all/1"}
         assert editing.open_draft(session, "assignment").revision == 2
@@ -149,7 +150,7 @@ class TestPublishing:
         started(session)
         to = {"pool": "team", "team": "sells"}
         changed(session, edits.set_action("large", 0, {**ASSIGN, "to": to}))
-        with pytest.raises(editing.NotReady, match="sells"):
+        with pytest.raises(NotReady, match="sells"):
             published(session)
 
     def test_a_test_case_that_does_not_hold_blocks_it_until_it_is_accepted(self, session: Session, cast: Cast) -> None:
@@ -157,7 +158,7 @@ class TestPublishing:
         facts = {"request.amount": "80000"}
         changed(session, edits.add_case("крупная", facts, ["large"]))
         changed(session, edits.set_condition("large", ("when", "all", 0), condition("request.amount", "ge", "99000")))
-        with pytest.raises(editing.NotReady) as refused:
+        with pytest.raises(NotReady) as refused:
             published(session)
         assert refused.value.message("ru") == "контрольные примеры не сходятся: «крупная»"
         (result,) = editing.case_results(editing.open_draft(session, "assignment").body)
@@ -168,7 +169,7 @@ class TestPublishing:
         started(session)
         changed(session, answer_within(15))
         rulebook.publish(session, "assignment", assignment_rules(), holds_from=MONDAY, now=MONDAY, actor="denis")
-        with pytest.raises(editing.DraftOutdated) as refused:
+        with pytest.raises(DraftOutdated) as refused:
             published(session)
         assert refused.value.message("ru") == ("черновик начат с версии 1, а с тех пор опубликована версия 2 (denis)")
         draft = editing.open_draft(session, "assignment")
@@ -197,21 +198,21 @@ class TestGivingUpAndBack:
         started(session)
         changed(session, answer_within(15))
         published(session)
-        back = editing.roll_back(session, "assignment", 1, actor="galina", now=LATER, note="было лучше")
+        back = publishing.roll_back(session, "assignment", 1, actor="galina", now=LATER, note="было лучше")
         assert (back.number, back.restored_from, back.body) == (3, 1, two_rules())
         assert rulebook.published(session, "assignment", LATER).number == 3
 
     def test_a_roll_back_to_what_is_in_force_is_refused(self, session: Session, cast: Cast) -> None:
         version = rulebook.publish(session, "assignment", two_rules(), holds_from=MONDAY, now=MONDAY, actor="denis")
         with pytest.raises(PolicyViolation, match="in force already"):
-            editing.roll_back(session, "assignment", version.number, actor="galina", now=LATER)
+            publishing.roll_back(session, "assignment", version.number, actor="galina", now=LATER)
 
     def test_a_roll_back_to_rules_that_name_somebody_who_is_gone_says_so(self, session: Session, cast: Cast) -> None:
         gone = {**ASSIGN, "to": {"pool": "team", "team": "closed"}}
         make_version(session, "assignment", assignment_rules(rule("gone", None, gone)), holds_from=MONDAY)
         make_version(session, "assignment", two_rules(), holds_from=MONDAY)
         with pytest.raises(RulesetInvalid, match="closed"):
-            editing.roll_back(session, "assignment", 2, actor="galina", now=LATER)
+            publishing.roll_back(session, "assignment", 2, actor="galina", now=LATER)
 
 
 class TestImport:

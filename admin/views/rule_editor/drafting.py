@@ -21,7 +21,7 @@ from rules_engine.language.model import OTHERWISE
 from rules_engine.language.shown import show
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing, rulebook
+from rules_engine.services import editing, publishing, rulebook
 from rules_engine.services.editing import ORDER, DraftChanged, Seen, fingerprint
 from rules_engine.services.editing_body import rule_ids
 
@@ -127,7 +127,7 @@ def publish(decision: str) -> ResponseReturnValue:
         at, problem = chosen_instant(here)
         if not problem:
             try:
-                version = editing.publish_draft(
+                version = publishing.publish_draft(
                     here.session,
                     decision,
                     expected_revision=_revision(),

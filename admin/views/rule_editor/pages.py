@@ -20,7 +20,7 @@ from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound, PravilaError
 from rules_engine.language.kinds import HIT_POLICIES
 from rules_engine.models import Firing, LedgerEntry, RulesetDraft, RulesetVersion
-from rules_engine.services import editing, modes, rulebook
+from rules_engine.services import editing, modes, publishing, rulebook
 from rules_engine.services.editing_diff import compare
 from rules_engine.services.modes import ModeLine
 
@@ -158,7 +158,7 @@ def restore(decision: str, number: int) -> ResponseReturnValue:
             problem = _("Another version has come into force since; look at the differences again.")
         if not problem:
             try:
-                made = editing.roll_back(
+                made = publishing.roll_back(
                     here.session,
                     decision,
                     number,
