@@ -7,13 +7,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, PolicyViolation
+from rules_engine.language.analysis import Finding
 from rules_engine.language.cases import CaseResult
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import Decision
 from rules_engine.language.problems import Problem
 from rules_engine.language.ruleset import content_hash
 from rules_engine.models import Impact, ImpactState, RulesetDraft
-from rules_engine.services import editing
+from rules_engine.services import editing, findings
 
 
 class DraftOutdated(Conflict):
@@ -29,16 +30,21 @@ class DraftOutdated(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What holds a draft back. `lacks_impact`: rules of the bonus, and nobody has had reckoned who loses."""
+    """What holds a draft back.
 
-    problems: tuple[Problem, ...]
-    failing: tuple[CaseResult, ...]
-    unchanged: bool
-    lacks_impact: bool
+    `warnings`: findings neither mended nor said to be intended. `lacks_impact`: rules of the bonus, and nobody has had
+    reckoned who loses.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    failing: tuple[CaseResult, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+    unchanged: bool = False
+    lacks_impact: bool = False
 
     @property
     def is_ready(self) -> bool:
-        return not (self.problems or self.failing or self.unchanged or self.lacks_impact)
+        return not (self.problems or self.failing or self.warnings or self.unchanged or self.lacks_impact)
 
 
 class NotReady(PolicyViolation):
@@ -58,6 +64,11 @@ class NotReady(PolicyViolation):
             return f"контрольные примеры не сходятся: {titles}" if is_ru else f"test cases do not hold: {titles}"
         if self.readiness.unchanged:
             return "черновик ничего не меняет" if is_ru else "the draft changes nothing"
+        if self.readiness.warnings:
+            count = len(self.readiness.warnings)
+            if is_ru:
+                return f"замечания без ответа, всего {count}: исправьте или скажите, почему так задумано"
+            return f"findings without an answer, {count} in all: mend them, or say why they are intended"
         if is_ru:
             return "сначала посмотрите, что изменится: у кого премия станет меньше"
         return "see first what would change: whose bonus becomes smaller"
@@ -69,6 +80,7 @@ def readiness(session: Session, row: RulesetDraft, now: datetime) -> Readiness:
     return Readiness(
         problems=editing.problems(session, row.body),
         failing=tuple(result for result in editing.case_results(row.body) if not result.passed),
+        warnings=findings.findings(session, row.body, row.accepted, now).warnings,
         unchanged=editing.latest_version(session, row.decision).body == row.body,
         lacks_impact=row.decision == Decision.BONUS and impact_of(session, row.decision, digest) is None,
     )

@@ -38,7 +38,7 @@ def publish_draft(
     found = editing.problems(session, row.body)
     failing = tuple(result for result in editing.case_results(row.body) if not result.passed)
     if found or failing:
-        raise NotReady(Readiness(found, failing, unchanged=False, lacks_impact=False))
+        raise NotReady(Readiness(found, failing))
     published = rulebook.publish(
         session, decision, row.body, holds_from=at or now, now=now, actor=actor, note=note, accepted=row.accepted
     )
