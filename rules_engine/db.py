@@ -75,6 +75,11 @@ def make_reading_sessions(engine: Engine, settings: Settings) -> sessionmaker[Se
     return sessionmaker(reading, expire_on_commit=False, info={"settings": settings})
 
 
+def reading_of(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
+    """Return the factory of sessions that only read, for the database of these sessions."""
+    return make_reading_sessions(sessions.kw["bind"], sessions.kw["info"]["settings"])
+
+
 def settings_of(session: Session) -> Settings:
     """Return the settings under which this session was opened: the business zone, the engine, the currency."""
     settings: Settings = session.info["settings"]

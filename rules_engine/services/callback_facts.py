@@ -200,7 +200,7 @@ def _seen(
 
 def last_call_at(session: Session, client_id: int, since: datetime, now: datetime) -> datetime | None:
     """Return when somebody was last reached by one of a client's numbers after `since`; None: nobody was."""
-    ids = [client_id, *(row.other_id for row in rows(session, _SHARED_NUMBERS, {"clients": [client_id]}))]
+    ids = [client_id, *(row.other_id for row in rows(session, SHARED_NUMBERS, {"clients": [client_id]}))]
     return max(
         (row.at for row in rows(session, _LAST_CALLS, {"clients": ids, "now": now, "since": since})), default=None
     )
@@ -222,7 +222,7 @@ def _read(session: Session, ids: list[int], now: datetime, frequency_days: int) 
         found[row.client_id].talk = (row.id, row.at, row.asked_to_call_at)
     for row in rows(session, _LAST_REFUSALS, here):
         found[row.client_id].refusal = (f"{row.kind}:{row.id}", row.at)
-    for row in rows(session, _SHARED_NUMBERS, {"clients": ids}):
+    for row in rows(session, SHARED_NUMBERS, {"clients": ids}):
         found[row.client_id].sharing.add(row.other_id)
     everybody = sorted({*ids, *(other for one in found.values() for other in one.sharing)})
     calls: dict[int, list[KnownCall]] = defaultdict(list)
@@ -307,7 +307,7 @@ _LAST_REFUSALS: Final = _newest(
     lambda columns: columns.id,
 )
 _MINE, _THEIRS = aliased(ContactPoint), aliased(ContactPoint)
-_SHARED_NUMBERS: Final = (
+SHARED_NUMBERS: Final = (
     select(_MINE.client_id, _THEIRS.client_id.label("other_id"))
     .join(_THEIRS, (_THEIRS.kind == PHONE) & (_THEIRS.normalized == _MINE.normalized))
     .where(_MINE.client_id.in_(_CLIENTS), _MINE.kind == PHONE, _THEIRS.client_id != _MINE.client_id)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from rules_engine.services import settings_store
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import reference
 
+_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _NORMS: Final = "usual_intervals"
 _BATCH: Final = 10_000
 """Clients in one statement: SQLite bears no more than 32,766 parameters."""
@@ -73,6 +74,22 @@ def client_money(session: Session, client_ids: Collection[int], now: datetime) -
                 first_paid_in_group_at=first_of.get(head.group_id),
             )
     return found
+
+
+def payments_of(
+    session: Session, client_ids: Collection[int], *, with_vat: bool
+) -> Iterator[tuple[int, list[Paid]]]:
+    """Yield each of these clients (at most 10,000) with all his payments, in no order."""
+    for head, paid in _grouped(session, _OF_CLIENTS, {"clients": sorted(client_ids)}, with_vat):
+        yield head.client_id, list(paid)
+
+
+def first_paid_of_groups(session: Session, group_ids: Collection[int]) -> dict[int, int]:
+    """Return when each of these groups of firms paid first, in UTC microseconds; those that never did are left out."""
+    if not group_ids:
+        return {}
+    found = rows(session, _FIRST_OF_GROUPS, {"groups": sorted(group_ids), "now": _EVER})
+    return {group_id: to_us(at) for group_id, at in found}
 
 
 def facts_of(money: ClientMoney, names: Iterable[str] = _PLAIN) -> dict[str, Canonical]:

@@ -1,0 +1,442 @@
+"""The impact of a draft of assignment: each stored decision alone, on its stored facts, ledger and candidates.
+
+Where rules in force and draft try the same things as far as the record goes, nothing can differ and nothing more is
+read. Else the candidates are put together again: as the record shows them, and whom it does not show as the ledger, the
+assignments and the calendars say of that instant.
+"""
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Select, and_, bindparam, func, or_, select, type_coerce
+from sqlalchemy.orm import Session
+
+from rules_engine.decisions.assignment import OutcomeKind
+from rules_engine.decisions.impact_assignment import AssignmentRules, Given, unchanged
+from rules_engine.decisions.instants import from_us, to_us
+from rules_engine.decisions.roster import Roster
+from rules_engine.errors import NotFound
+from rules_engine.language.errors import FactsInvalid
+from rules_engine.language.thresholds import fields_used
+from rules_engine.language.values import Facts, parse_facts
+from rules_engine.models import Client, Decision, DecisionDetail, Request, RequestStatus, UtcDateTime
+from rules_engine.services import rulebook, settings_store
+from rules_engine.services.facts import see
+from rules_engine.services.impact_parts import Budget, Json, Question, Slice, add_to, titles_of
+from rules_engine.services.past_clients import PastClients
+from rules_engine.services.past_loads import PastLoads
+from rules_engine.services.past_roster import PastStage
+from rules_engine.services.reading import rows
+from rules_engine.services.reference import Reference, reference
+from rules_engine.services.weighing import ASSIGNMENT
+
+_BATCH: Final = 2_000
+_FACTS_KEPT: Final = 50_000
+_FACTS: Final = b'{"facts":'
+_AFTER_FACTS: Final = b',"rules":['
+_CLIENTS: Final = ("client.", "owner.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """What both rulesets try on the same facts."""
+
+    facts: Facts
+    live: tuple[str, ...]
+    draft: tuple[str, ...]
+    live_keys: tuple[str, ...]
+    draft_keys: tuple[str, ...]
+
+
+class AssignmentImpact:
+    """Compares whom each stored decision gives a request by the rules in force and by the draft."""
+
+    def total(self, session: Session, question: Question) -> int:
+        return session.scalar(_COUNT, _span(question)) or 0
+
+    def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
+        state = json.loads(json.dumps(state)) if state else _beginning()
+        work = _Work(session, question)
+        done = 0
+        changes: list[Json] = []
+        while budget.allows(done):
+            most = budget.batch(_BATCH) if budget.most is None else budget.most - done
+            found = rows(session, _NEXT, {**_span(question), **_cursor(state["cursor"]), "most": most})
+            work.prepare(found)
+            for row in found:
+                change = work.compare(row, state)
+                if change is not None:
+                    changes.append(change)
+                state["cursor"] = [row.at, row.id]
+                done += 1
+                if not budget.allows(done):
+                    break
+            if len(found) < most:
+                over = not found or state["cursor"] == [found[-1].at, found[-1].id]
+                if over:
+                    return Slice(state, done, True, changes)
+        return Slice(state, done, False, changes)
+
+    def result(self, session: Session, question: Question, state: Json) -> Json:
+        picture = reference(session)
+        return {
+            "sample": state["sample"],
+            "unknown": state["unknown"],
+            "changed": state["changed"],
+            "other_rule": state["other_rule"],
+            "waiting": state["waiting"],
+            "answer": state["answer"],
+            "people": [
+                {
+                    "manager": int(id_),
+                    "team": one.team_id if (one := picture.managers.get(int(id_))) else None,
+                    "live": numbers[0],
+                    "draft": numbers[1],
+                    "live_value": numbers[2],
+                    "draft_value": numbers[3],
+                }
+                for id_, numbers in sorted(state["people"].items(), key=lambda item: int(item[0]))
+            ],
+            "moves": sorted(
+                ([*json.loads(pair), number] for pair, number in state["moves"].items()),
+                key=lambda move: (-move[2], str(move[0]), str(move[1])),
+            ),
+            "rules": dict(sorted(state["rules"].items())),
+            "rule_moves": sorted(
+                ([*json.loads(pair), number] for pair, number in state["rule_moves"].items()),
+                key=lambda move: (-move[2], str(move[0]), str(move[1])),
+            ),
+            "titles": titles_of(question.live, question.draft),
+        }
+
+
+def _beginning() -> Json:
+    return {
+        "cursor": None,
+        "sample": 0,
+        "unknown": {},
+        "changed": 0,
+        "other_rule": 0,
+        "waiting": [0, 0],
+        "answer": [0, 0, 0],
+        "people": {},
+        "moves": {},
+        "rules": {},
+        "rule_moves": {},
+    }
+
+
+class _Work:
+    """One slice: what is read once for it, and what the process keeps between slices."""
+
+    def __init__(self, session: Session, question: Question) -> None:
+        self._session = session
+        self._question = question
+        self._picture = reference(session)
+        self._kept = _kept_for(session, question, self._picture)
+        self._within = settings_store.number(session, settings_store.ANSWER_WITHIN)
+        self._requests: dict[int, Request] = {}
+        self._clients: PastClients | None = None
+
+    def prepare(self, found: Sequence[Any]) -> None:
+        """Read what the facts of these decisions lack: what their rules did not look at and ours do."""
+        self._requests = {}
+        ids = {row.subject_id for row in found if self._kept.lacking(row.version_id)}
+        for start in range(0, len(ids), 500):
+            part = sorted(ids)[start : start + 500]
+            self._requests |= {one.id: one for one in self._session.scalars(_REQUESTS, {"requests": part})}
+        lacking: frozenset[str] = frozenset().union(*(self._kept.lacking(row.version_id) for row in found))
+        if any(key.startswith(_CLIENTS) for key in lacking):
+            self._clients = self._clients or self._kept.clients(self._session, self._picture)
+            self._clients.of({one.client_id for one in self._requests.values() if one.client_id is not None})
+
+    def compare(self, row: Any, state: Json) -> Json | None:
+        """Count one decision; return what there is to show of it where somebody else, or nobody, gets the request."""
+        if row.payload is None:
+            add_one(state["unknown"], "pruned")
+            return None
+        text = zlib.decompress(row.payload)
+        try:
+            matched = self._matched(row, text)
+            pair = self._pair(row, text, matched)
+        except (FactsInvalid, NotFound, KeyError, ValueError):
+            # Written by another release, or about what is no more.
+            add_one(state["unknown"], "unreadable")
+            return None
+        state["sample"] += 1
+        live, draft = pair
+        self._count(row, live, draft, state)
+        if (live.kind is OutcomeKind.ASSIGNED or draft.kind is OutcomeKind.ASSIGNED) and (
+            live.manager_id != draft.manager_id
+        ):
+            state["changed"] += 1
+            move = json.dumps([live.manager_id, draft.manager_id])
+            add_one(state["moves"], move)
+        elif live.rule == draft.rule:
+            return None
+        else:
+            state["other_rule"] += 1
+            add_one(state["rule_moves"], json.dumps([live.rule, draft.rule]))
+            return None
+        add_one(state["rule_moves"], json.dumps([live.rule, draft.rule]))
+        return {
+            "decision": row.id,
+            "request": row.subject_id,
+            "at": row.at,
+            "live": live.manager_id,
+            "draft": draft.manager_id,
+            "live_rule": live.rule,
+            "draft_rule": draft.rule,
+            "value": row.value,
+        }
+
+    def _count(self, row: Any, live: Given, draft: Given, state: Json) -> None:
+        value = row.value or 0
+        for place, given in enumerate((live, draft)):
+            if given.manager_id is None:
+                state["waiting"][place] += 1
+            else:
+                person = str(given.manager_id)
+                add_to(state["people"], person, place, width=4)
+                state["people"][person][2 + place] += value
+            add_to(state["rules"], given.rule or "", place)
+        if live.manager_id is not None and draft.manager_id is not None:
+            state["answer"][0] += 1
+            state["answer"][1] += live.within or self._within
+            state["answer"][2] += draft.within or self._within
+
+    def _matched(self, row: Any, text: bytes) -> _Matched:
+        kept = self._kept
+        end = text.index(_AFTER_FACTS)
+        written = text[len(_FACTS) : end]
+        lacking = kept.lacking(row.version_id)
+        if not lacking and (known := kept.matched.get(written)) is not None:
+            return known
+        facts = parse_facts(json.loads(written))
+        if lacking:
+            facts = {**self._lacking_facts(row, lacking), **facts}
+        live, draft = kept.live.matching(facts), kept.draft.matching(facts)
+        found = _Matched(facts, live, draft, kept.live.keys(live), kept.draft.keys(draft))
+        if not lacking:
+            if len(kept.matched) > _FACTS_KEPT:
+                kept.matched.clear()
+            kept.matched[written] = found
+        return found
+
+    def _lacking_facts(self, row: Any, lacking: frozenset[str]) -> Facts:
+        """Return facts as they were when the request was decided: it was new then, and nobody had it."""
+        request = self._requests[row.subject_id]
+        at = from_us(row.at)
+        as_new = Request(
+            id=request.id,
+            status=RequestStatus.NEW,
+            **{name: getattr(request, name) for name in _UNMOVED},
+            times_waiting=0,
+            times_reassigned=0,
+            contact_attempts=0,
+        )
+        own = frozenset(key for key in lacking if not key.startswith(_CLIENTS))
+        facts = dict(see(self._session, [as_new], at, own, picture=self._picture)[request.id].facts)
+        of_clients = lacking - own
+        if of_clients and request.client_id is not None and self._clients is not None:
+            client = self._clients.of([request.client_id]).get(request.client_id)
+            if client is not None:
+                received = to_us(request.received_at)
+                seen, _ = self._clients.see(client, row.at, of_clients, received_us=received, itself=request.id)
+                facts |= seen
+        return facts
+
+    def _pair(self, row: Any, text: bytes, matched: _Matched) -> tuple[Given, Given]:
+        """Return what both rulesets do; the record is read whole only where they can differ."""
+        kept = self._kept
+        is_live = row.version_id in kept.same_as_live
+        fired = row.fired[0] if row.fired else None
+        if is_live:
+            place = _walked(matched.live, fired)
+            live = _recorded(kept.live, row, fired)
+            if live is not None and unchanged(matched.live_keys, matched.draft_keys, place):
+                rule = None if place is None else kept.draft.rule_at(matched.draft, place)
+                return live, Given(live.kind, live.manager_id, rule, kept.draft.within(rule) if rule else None)
+        outcome = json.loads(text)["outcome"]
+        known = kept.stored(self._session, row.version_id).known_of(outcome)
+        made: list[Roster] = []
+
+        def roster() -> Roster:
+            if not made:
+                past = kept.loads(self._session, self._picture)
+                made.append(PastStage(self._session, self._picture, past, row, outcome, matched.facts).roster())
+            return made[0]
+
+        live = kept.live.given(matched.live, known, roster)
+        if matched.live_keys == matched.draft_keys:
+            place = _walked(matched.live, live.rule)
+            rule = None if place is None else kept.draft.rule_at(matched.draft, place)
+            return live, replace(live, rule=rule)
+        return live, kept.draft.given(matched.draft, known, roster)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What a process keeps between the slices of one impact. Losing it costs time and nothing else."""
+
+    impact_id: int
+    token: str | None
+    live: AssignmentRules
+    draft: AssignmentRules
+    same_as_live: frozenset[int]
+    wanted: frozenset[str]
+    matched: dict[bytes, _Matched]
+    versions: dict[int, AssignmentRules]
+    fields: dict[int, frozenset[str]]
+    since: datetime
+    until: datetime
+    past: PastLoads | None = None
+    known_clients: PastClients | None = None
+
+    def lacking(self, version_id: int) -> frozenset[str]:
+        """Return which fields the draft or the rules in force look at and that version did not."""
+        return self.fields.get(version_id, self.wanted)
+
+    def stored(self, session: Session, version_id: int) -> AssignmentRules:
+        found = self.versions.get(version_id)
+        if found is None:
+            found = self.versions[version_id] = AssignmentRules(rulebook.ruleset_of(session, version_id))
+        return found
+
+    def loads(self, session: Session, picture: Reference) -> PastLoads:
+        if self.past is None:
+            self.past = PastLoads(session, picture, self.since, self.until)
+        return self.past
+
+    def clients(self, session: Session, picture: Reference) -> PastClients:
+        self.known_clients = PastClients(session, picture)
+        return self.known_clients
+
+
+_last: list[_Kept] = []
+
+
+def _kept_for(session: Session, question: Question, picture: Reference) -> _Kept:
+    if _last and _last[0].impact_id == question.impact_id and _last[0].token == picture.token:
+        return _last[0]
+    heads = picture.versions.get(ASSIGNMENT, ())
+    digest = next(head.content_hash for head in heads if head.id == question.version_id)
+    wanted = frozenset(
+        key
+        for key in fields_used(question.live_rules) | fields_used(question.draft_rules)
+        if not key.startswith("candidate.")
+    )
+    kept = _Kept(
+        impact_id=question.impact_id,
+        token=picture.token,
+        live=AssignmentRules(question.live_rules),
+        draft=AssignmentRules(question.draft_rules),
+        same_as_live=frozenset(head.id for head in heads if head.content_hash == digest),
+        wanted=wanted,
+        matched={},
+        versions={},
+        fields={head.id: wanted - fields_used(rulebook.ruleset_of(session, head.id)) for head in heads},
+        since=question.since,
+        until=question.until,
+    )
+    _last[:] = [kept]
+    return kept
+
+
+def add_one(sums: Json, key: str) -> None:
+    """Count one more under a key."""
+    sums[key] = sums.get(key, 0) + 1
+
+
+def _walked(matching: Sequence[str], fired: str | None) -> int | None:
+    """Return at which place the rule that acted stands in what was tried; None where none acted."""
+    if fired is None:
+        return None
+    return matching.index(fired) if fired in matching else len(matching)
+
+
+def _recorded(rules: AssignmentRules, row: Any, fired: str | None) -> Given | None:
+    """Return what the record says was done; None where only its details tell (nobody, or somebody to wait for)."""
+    if fired is None:
+        return Given(OutcomeKind.NOBODY) if row.chosen_manager_id is None else None
+    if row.chosen_manager_id is None:
+        return Given(OutcomeKind.LEFT_UNASSIGNED, rule=fired)
+    return Given(OutcomeKind.ASSIGNED, row.chosen_manager_id, fired, rules.within(fired))
+
+
+_UNMOVED: Final = (
+    "source",
+    "external_id",
+    "received_at",
+    "client_id",
+    "client_name",
+    "service",
+    "channel",
+    "region",
+    "city",
+    "language",
+    "amount_minor",
+    "expected_value_minor",
+    "priority",
+    "text",
+    "tags",
+    "is_duplicate",
+    "is_history",
+)
+
+
+def _span(question: Question) -> dict[str, datetime]:
+    return {"since": question.since, "until": question.until}
+
+
+def _cursor(cursor: Sequence[int] | None) -> dict[str, int]:
+    at, id_ = cursor or (-1, 0)
+    return {"after": at, "after_id": id_}
+
+
+def _us(column: Any) -> Any:
+    return type_coerce(column, BigInteger)
+
+
+_DECIDED: Final = (
+    Decision.decision == ASSIGNMENT,
+    Decision.subject_kind == "request",
+    Decision.version_id.is_not(None),
+    Decision.at >= bindparam("since", type_=UtcDateTime()),
+    Decision.at < bindparam("until", type_=UtcDateTime()),
+)
+_COUNT: Final = select(func.count(Decision.id)).where(*_DECIDED)
+
+
+def _next_decisions() -> Select[*tuple[Any, ...]]:
+    at = _us(Decision.at)
+    after, after_id = bindparam("after", type_=BigInteger()), bindparam("after_id", type_=BigInteger())
+    return (
+        select(
+            Decision.id,
+            at.label("at"),
+            Decision.subject_id,
+            Decision.version_id,
+            Decision.fired,
+            Decision.chosen_manager_id,
+            DecisionDetail.payload,
+            Request.expected_value_minor.label("value"),
+            Request.client_id,
+            Client.owner_id,
+            Client.cover_id,
+        )
+        .join(Request, Request.id == Decision.subject_id)
+        .outerjoin(Client, Client.id == Request.client_id)
+        .outerjoin(DecisionDetail, DecisionDetail.decision_id == Decision.id)
+        .where(*_DECIDED, at >= after, or_(at > after, and_(at == after, Decision.id > after_id)))
+        .order_by(Decision.at, Decision.id)
+        .limit(bindparam("most"))
+    )
+
+
+_NEXT: Final = _next_decisions()
+_REQUESTS: Final = select(Request).where(Request.id.in_(bindparam("requests", expanding=True)))

@@ -1,0 +1,232 @@
+"""What managers carried at any instant of a period: the ledger and the assignments, read once, asked by bisection."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from rules_engine.decisions.fair_share import ValueStep
+from rules_engine.decisions.instants import from_us, to_us
+from rules_engine.models import Assignment, Callback, LedgerEntry, Request
+from rules_engine.services.ledger_rows import month_of
+from rules_engine.services.loads import Load
+from rules_engine.services.reading import rows
+from rules_engine.services.reference import Reference
+from rules_engine.services.request_values import DAYS, ENOUGH
+
+_BEFORE: Final = timedelta(days=35)
+
+
+@dataclass(slots=True)
+class _Received:
+    """One manager's assignments in the order in which they were made."""
+
+    at: list[int] = field(default_factory=list)
+    decisions: list[int] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    """How many of those up to here were to be worked at (history is not)."""
+    ended: list[int] = field(default_factory=list)
+    settled: list[int] = field(default_factory=list)
+    """When each was answered or ended, whichever came first."""
+
+
+@dataclass(slots=True)
+class _Balance:
+    at: list[int] = field(default_factory=list)
+    decisions: list[int] = field(default_factory=list)
+    count: list[int] = field(default_factory=list)
+    value: list[int] = field(default_factory=list)
+
+
+class PastLoads:
+    """What managers carried at instants of `[since, until)`. Of equal instants a decision sees what came before it."""
+
+    def __init__(self, session: Session, picture: Reference, since: datetime, until: datetime) -> None:
+        self._session = session
+        self._picture = picture
+        self._since, self._until = since, until
+        self._received: dict[int, _Received] = defaultdict(_Received)
+        self._balances: dict[tuple[str, int], _Balance] = defaultdict(_Balance)
+        self._read_assignments()
+        self._read_ledger()
+
+    def at(self, manager_id: int, at: datetime, decision_id: int) -> Load:
+        """Return what a manager carried just before a decision."""
+        us = to_us(at)
+        day_start = to_us(self._picture.start_of_day(self._picture.day_of(at)))
+        received = self._received.get(manager_id)
+        count, value, before = self._balance(manager_id, at, us, decision_id, day_start)
+        if received is None:
+            last = self._earlier.get(manager_id)
+            return Load(count, value, from_us(last) if last else None, counted_today=count - before)
+        place = _place(received.at, received.decisions, us, decision_id)
+        last = received.at[place - 1] if place else self._earlier.get(manager_id)
+        held = received.held[place - 1] if place else 0
+        return Load(
+            count=count,
+            value_minor=value,
+            last_received_at=from_us(last) if last is not None else None,
+            open_requests=max(held - bisect_right(received.ended, us), 0),
+            unanswered_requests=max(held - bisect_right(received.settled, us), 0),
+            received_today=place - bisect_left(received.at, day_start),
+            overdue_callbacks=self._overdue(manager_id, us),
+            counted_today=count - before,
+        )
+
+    def value_step(self, value: int | None, at: datetime, request_id: int) -> ValueStep | None:
+        """Return whether a request of this value was worth at least the mean of the 90 days before."""
+        if value is None:
+            return None
+        instants, ids, sums = self._values
+        day = self._picture.day_of(at)
+        today = to_us(self._picture.start_of_day(day))
+        since = to_us(self._picture.start_of_day(day - timedelta(days=DAYS)))
+        first, last = bisect_left(instants, since), bisect_left(instants, today)
+        total, number = sums[last] - sums[first], last - first
+        if number < ENOUGH:
+            # Those of today count too, this one left out.
+            until = _place(instants, ids, to_us(at), request_id + 1)
+            total, number = total + sums[until] - sums[last] - value, number + max(until - last - 1, 0)
+        if number <= 0:
+            return None
+        return ValueStep.LARGE if value * number >= total else ValueStep.SMALL
+
+    def _balance(
+        self, manager_id: int, at: datetime, us: int, decision_id: int, day_start: int
+    ) -> tuple[int, int, int]:
+        """Return the balance of the month in requests and value, and in requests as the day began."""
+        found = self._balances.get((month_of(at, self._picture.zone), manager_id))
+        if found is None:
+            return 0, 0, 0
+        place = _place(found.at, found.decisions, us, decision_id)
+        morning = bisect_left(found.at, day_start)
+        return (
+            found.count[place - 1] if place else 0,
+            found.value[place - 1] if place else 0,
+            found.count[morning - 1] if morning else 0,
+        )
+
+    def _read_assignments(self) -> None:
+        early = self._since - _BEFORE
+        statement = (
+            select(
+                Assignment.manager_id,
+                _us(Assignment.assigned_at),
+                _us(Assignment.ended_at),
+                _us(Assignment.first_answer_at),
+                Assignment.decision_id,
+                Request.is_history,
+            )
+            .join(Request, Request.id == Assignment.request_id)
+            .where(
+                Assignment.assigned_at < self._until,
+                (Assignment.assigned_at >= early)
+                | Assignment.ended_at.is_(None)
+                | (Assignment.ended_at >= self._since),
+            )
+            .order_by(Assignment.assigned_at, Assignment.id)
+        )
+        for manager_id, at, ended, answered, decision_id, is_history in rows(self._session, statement, {}):
+            one = self._received[manager_id]
+            one.at.append(at)
+            one.decisions.append(decision_id or 0)
+            one.held.append((one.held[-1] if one.held else 0) + (not is_history))
+            if is_history:
+                continue
+            if ended is not None:
+                one.ended.append(ended)
+            settled = min((us for us in (ended, answered) if us is not None), default=None)
+            if settled is not None:
+                one.settled.append(settled)
+        for one in self._received.values():
+            one.ended.sort()
+            one.settled.sort()
+        latest = (
+            select(Assignment.manager_id, func.max(_us(Assignment.assigned_at)))
+            .where(Assignment.assigned_at < early)
+            .group_by(Assignment.manager_id)
+        )
+        self._earlier: dict[int, int] = dict(rows(self._session, latest, {}))
+
+    def _read_ledger(self) -> None:
+        month_start = self._picture.start_of_day(self._picture.day_of(self._since).replace(day=1))
+        statement = (
+            select(
+                LedgerEntry.month,
+                LedgerEntry.manager_id,
+                _us(LedgerEntry.at),
+                LedgerEntry.decision_id,
+                LedgerEntry.delta,
+                LedgerEntry.value_minor,
+            )
+            .where(LedgerEntry.at >= month_start, LedgerEntry.at < self._until)
+            .order_by(LedgerEntry.at, LedgerEntry.id)
+        )
+        for month, manager_id, at, decision_id, delta, value in rows(self._session, statement, {}):
+            one = self._balances[(month, manager_id)]
+            one.at.append(at)
+            one.decisions.append(decision_id or 0)
+            one.count.append((one.count[-1] if one.count else 0) + delta)
+            one.value.append((one.value[-1] if one.value else 0) + value)
+
+    @cached_property
+    def _values(self) -> tuple[list[int], list[int], list[int]]:
+        """The known values of requests: when received, their ids, and the sums before each."""
+        since = self._since - timedelta(days=DAYS + 1)
+        statement = (
+            select(_us(Request.received_at), Request.id, Request.expected_value_minor)
+            .where(
+                Request.received_at >= since,
+                Request.received_at < self._until,
+                Request.expected_value_minor.is_not(None),
+            )
+            .order_by(Request.received_at, Request.id)
+        )
+        found = rows(self._session, statement, {})
+        instants, ids = [row[0] for row in found], [row[1] for row in found]
+        return instants, ids, [0, *accumulate(int(row[2]) for row in found)]
+
+    @cached_property
+    def _calls(self) -> dict[int, tuple[list[int], list[int]]]:
+        """When planned calls became overdue in a manager's list, and when that ended."""
+        statement = select(
+            Callback.manager_id,
+            _us(Callback.opened_at),
+            _us(Callback.due_at),
+            _us(Callback.done_at),
+        ).where(Callback.opened_at.is_not(None), Callback.manager_id.is_not(None), Callback.opened_at < self._until)
+        found: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        for manager_id, opened, due, done in rows(self._session, statement, {}):
+            begins = max(opened, due + 1)
+            if done is not None and done <= begins:
+                continue
+            found[manager_id][0].append(begins)
+            if done is not None:
+                found[manager_id][1].append(done)
+        for begun, ended in found.values():
+            begun.sort()
+            ended.sort()
+        return dict(found)
+
+    def _overdue(self, manager_id: int, us: int) -> int:
+        begun, ended = self._calls.get(manager_id, ([], []))
+        return bisect_right(begun, us) - bisect_right(ended, us)
+
+
+def _place(instants: list[int], decisions: list[int], us: int, decision_id: int) -> int:
+    """Return how many came before a decision: earlier, or at its very instant by an earlier decision."""
+    place = bisect_left(instants, us)
+    while place < len(instants) and instants[place] == us and decisions[place] < decision_id:
+        place += 1
+    return place
+
+
+def _us(column: InstrumentedAttribute[Any]) -> Any:
+    # As the whole number that is stored: a hundred thousand of them need not become instants.
+    return type_coerce(column, BigInteger)
