@@ -89,6 +89,10 @@ class Speaker:
         label = spec.lead.text(self._lang) if spec else _("action")
         return (Part("text", f"{label}: "), Part("broken", _("not finished"), at))
 
+    def group(self, group: Any) -> tuple[Part, ...]:
+        """Return a group of conditions, finished or not."""
+        return tuple(self._group(group, "", outermost=True))
+
     def _unfinished(self, rule: Node) -> Iterator[Part]:
         when = rule.get("when")
         if group_mode(when):
