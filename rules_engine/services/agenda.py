@@ -32,13 +32,17 @@ from rules_engine.services import (
 from rules_engine.services.callbacks import Readings
 from rules_engine.services.crash_points import reach
 from rules_engine.services.outbox import Letter, Sender
-from rules_engine.services.reading import locked_request
+from rules_engine.services.reading import locked_request, locked_requests
 from rules_engine.services.work import Claim
+from rules_engine.services.writing import gathered, write_gathered
 
 log = logging.getLogger(__name__)
 
 PEOPLE = (WorkKind.REQUEST, WorkKind.CALLBACK, WorkKind.OVERDUE_ACTION)
 """What people wait for: done before anything else."""
+
+TOGETHER = 20
+"""Requests in one transaction: their locks are held for about a tenth of a second."""
 
 OUTBOX_LEASE_SECONDS = 60
 """Longer than any sender may take."""
@@ -120,38 +124,62 @@ def run_due(
 ) -> Totals:
     """Do all that is due at `now` and that nobody else has in hand, at most `limit` items; return what was done.
 
-    Each item in a transaction of its own, after one in which it was claimed, so any number of processes may run this at
-    once and any of them may die. The transaction that did one claims the next: a commit an item. One that fails is put
-    back and the others go on. Without `senders` messages are left to whoever has them. Raises ReplayRunning while a
-    replay is unfinished.
+    Each item in a transaction after the one in which it was claimed, so any number of processes may run this at once
+    and any of them may die. Requests whose clocks have run out are done several to a transaction (ADR 0009), all else
+    alone; a transaction that did some claims the next. One that fails is put back and the others go on. Without
+    `senders` messages are left to whoever has them. Raises ReplayRunning while a replay is unfinished.
     """
     totals = Totals(now, now)
     with sessions() as session:
         if unfinished_replay(session) is not None:
             raise ReplayRunning
-    following: Claim | None = None
+    following: list[Claim] = []
     while limit is None or totals.handled < limit:
         # People first: a mail server that hangs must not keep a request waiting, nor a list of clients a mail.
-        claim = following or _claim(sessions, now, PEOPLE, totals)
-        following = None
-        if claim is None and senders is not None:
-            claim = _claim(sessions, now, (WorkKind.OUTBOX,), totals)
-        if claim is None:
-            claim = _claim(sessions, now, (WorkKind.CLIENT, WorkKind.CLIENT_MOVE), totals)
-        if claim is None:
+        # The one that has been due longest, tried before or not; those that are claimed along with it were not.
+        claims = following or _claim(sessions, now, PEOPLE, totals)
+        if not claims and senders is not None:
+            claims = _claim(sessions, now, (WorkKind.OUTBOX,), totals)
+        if not claims:
+            claims = _claim(sessions, now, (WorkKind.CLIENT, WorkKind.CLIENT_MOVE), totals)
+        if not claims:
             break
-        totals.handled += 1
-        if claim.is_given_up:
-            continue
+        totals.handled += len(claims)
+        room = TOGETHER if limit is None else min(TOGETHER, limit - totals.handled)
+        following = _do(sessions, [one for one in claims if not one.is_given_up], now, senders or {}, totals, room)
+    return totals.stop_watch()
+
+
+def _do(
+    sessions: sessionmaker[Session],
+    claims: list[Claim],
+    now: datetime,
+    senders: Mapping[str, Sender],
+    totals: Totals,
+    room: int,
+) -> list[Claim]:
+    """Do what was claimed, and return at most `room` items that were claimed along with it, to be done next."""
+    following: list[Claim] = []
+    alone = claims
+    together = [one for one in claims if one.kind is WorkKind.REQUEST and one.attempt == 1]
+    if len(together) > 1:
+        is_all = len(together) == len(claims)
+        try:
+            done, following = _work_together(sessions, together, now, totals, room if is_all else 0)
+        except Exception as error:
+            log.warning("work together failed, each goes alone", extra={"items": len(together)}, exc_info=error)
+            done = set()
+        alone = [one for one in claims if one.item_id not in done]
+    for place, claim in enumerate(alone, 1):
         try:
             if claim.kind is WorkKind.OUTBOX:
-                _deliver(sessions, claim, now, senders or {}, totals)
+                _deliver(sessions, claim, now, senders, totals)
             else:
-                is_last = limit is not None and totals.handled >= limit
-                following = _work(sessions, claim, now, totals, () if is_last else PEOPLE)
+                is_last = place == len(alone) and not following
+                following += _work(sessions, claim, now, totals, room if is_last else 0)
         except Exception as error:
             _give_back(sessions, claim, now, error, totals)
-    return totals.stop_watch()
+    return following
 
 
 def look(session: Session, request_id: int, now: datetime, *, attempt: int = 1) -> Looked:
@@ -217,56 +245,96 @@ def is_fault_of_the_machine(error: BaseException) -> bool:
     return isinstance(error, OperationalError) or error.connection_invalidated
 
 
-def _claim(sessions: sessionmaker[Session], now: datetime, kinds: tuple[WorkKind, ...], totals: Totals) -> Claim | None:
+def _claim(sessions: sessionmaker[Session], now: datetime, kinds: tuple[WorkKind, ...], totals: Totals) -> list[Claim]:
     lease = OUTBOX_LEASE_SECONDS if WorkKind.OUTBOX in kinds else work.LEASE_SECONDS
     with transaction(sessions) as session:
-        claim = _take(session, now, kinds, lease)
-        if claim is None:
-            return None
-    _taken(session, claim, totals)
-    return claim
+        claims = _take(session, now, kinds, lease, 1)
+    _taken(session, claims, totals)
+    return claims
 
 
-def _take(session: Session, now: datetime, kinds: tuple[WorkKind, ...], lease: int) -> Claim | None:
-    claim = work.claim(session, now, lease_seconds=lease, kinds=kinds)
-    if claim is None:
-        return None
-    if claim.is_given_up:
-        quarantine.tell(session, claim, now)
-    session.flush()
-    reach(session, "claim.before_commit")
-    return claim
+def _take(session: Session, now: datetime, kinds: tuple[WorkKind, ...], lease: int, most: int) -> list[Claim]:
+    claims = work.claim_some(session, now, most, lease_seconds=lease, kinds=kinds) if most > 0 else []
+    for claim in claims:
+        if claim.is_given_up:
+            quarantine.tell(session, claim, now)
+    if claims:
+        session.flush()
+        reach(session, "claim.before_commit")
+    return claims
 
 
-def _taken(session: Session, claim: Claim, totals: Totals) -> None:
-    """After the commit of a claim."""
-    if claim.is_given_up:
-        totals.quarantined += 1
-        log.error("item quarantined", extra={"kind": claim.kind, "subject_id": claim.subject_id})
-    reach(session, "claim.after_commit")
+def _taken(session: Session, claims: list[Claim], totals: Totals) -> None:
+    """After the commit of claims."""
+    for claim in claims:
+        if claim.is_given_up:
+            totals.quarantined += 1
+            log.error("item quarantined", extra={"kind": claim.kind, "subject_id": claim.subject_id})
+    if claims:
+        reach(session, "claim.after_commit")
 
 
-def _work(
-    sessions: sessionmaker[Session], claim: Claim, now: datetime, totals: Totals, then: tuple[WorkKind, ...]
-) -> Claim | None:
-    """Do an item, and return the next one of the kinds `then`, which the same transaction has claimed."""
-    following = None
+def _work(sessions: sessionmaker[Session], claim: Claim, now: datetime, totals: Totals, room: int) -> list[Claim]:
+    """Do an item, and return at most `room` that wait for people, which the same transaction has claimed."""
     with transaction(sessions) as session:
         if not work.lock_mine(session, claim):
-            return None
+            return []
         looked = look_at(session, claim.kind, claim.subject_id, now, attempt=claim.attempt)
         work.finish(session, claim, now, looked.wake_at)
         session.flush()
-        if then:
-            following = _take(session, now, then, work.LEASE_SECONDS)
+        following = _take(session, now, PEOPLE, work.LEASE_SECONDS, room)
         reach(session, "work.before_commit")
     reach(session, "work.after_commit")
+    _count(totals, looked)
+    _taken(session, following, totals)
+    return following
+
+
+def _work_together(
+    sessions: sessionmaker[Session], claims: list[Claim], now: datetime, totals: Totals, room: int
+) -> tuple[set[int], list[Claim]]:
+    """Do the requests among these that somebody has, in one transaction: all of them, or on an error none.
+
+    Return the ids of the items that are done, or another's by now, and at most `room` that were claimed along. New
+    requests are left: whoever assigns one holds the month's ledger, on which others wait.
+    """
+    looks: list[tuple[Claim, Looked]] = []
+    with transaction(sessions) as session, gathered(session):
+        mine = work.lock_mine_of(session, claims)
+        requests = locked_requests(session, [claim.subject_id for claim in mine])
+        waiting = {id_: one for id_, one in requests.items() if one.status is RequestStatus.NEW and not one.is_history}
+        held = [one for one in requests.values() if one.status.is_open and not one.is_history and one.id not in waiting]
+        read = escalation.read_ahead(session, held, now)
+        for claim in mine:
+            request = requests.get(claim.subject_id)
+            if claim.subject_id in waiting:
+                continue
+            if request is None or request.is_history or not request.status.is_open:
+                looks.append((claim, Looked(None)))
+                continue
+            seen = escalation.look(session, request, now, read=read)
+            looks.append((claim, Looked(seen.wake_at, escalated=seen.fired)))
+            if seen.moved:
+                read = None
+            elif read is None:
+                # Nothing was moved this time: what the others need holds again for all of them.
+                read = escalation.read_ahead(session, held, now)
+        session.flush()
+        write_gathered(session)
+        work.finish_all(session, [(claim, looked.wake_at) for claim, looked in looks], now)
+        following = _take(session, now, PEOPLE, work.LEASE_SECONDS, 0 if waiting else room)
+        reach(session, "work.before_commit")
+    reach(session, "work.after_commit")
+    for _, looked in looks:
+        _count(totals, looked)
+    _taken(session, following, totals)
+    return {claim.item_id for claim in claims if claim.subject_id not in waiting}, following
+
+
+def _count(totals: Totals, looked: Looked) -> None:
     totals.assigned += looked.assigned
     totals.escalated += looked.escalated
     totals.callbacks += looked.callbacks
-    if following is not None:
-        _taken(session, following, totals)
-    return following
 
 
 def _deliver(

@@ -6,6 +6,7 @@ assignment) stands in `firings`, whose unique key is written before any effect: 
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -38,10 +39,14 @@ _CHANGES_NO_FACT: Final = frozenset({"remind", "notify", "mark_late", "create_ta
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """When to look again (None: time alone changes nothing), and how many rules fired."""
+    """When to look again (None: time alone changes nothing), and how many rules fired.
+
+    `moved`: something was done that facts of other requests may tell of, such as a transfer.
+    """
 
     wake_at: datetime | None
     fired: int = 0
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +57,37 @@ class Ownership:
     fired: dict[str, Fired]
 
 
-def look(session: Session, request: Request, now: datetime, *, attempt: int = 1) -> Look:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of several requests at one instant; it holds until something is moved."""
+
+    token: str
+    seen: dict[int, SeenRequest]
+    ownerships: dict[int, Ownership]
+
+
+def read_ahead(session: Session, requests: Sequence[Request], now: datetime) -> Read | None:
+    """Return what looks at these requests need, read once for all; None where no rules are in force."""
+    try:
+        ruleset = rulebook.published(session, "escalation", now)
+    except NotFound:
+        return None
+    plan = plan_of(ruleset, WorkKind.REQUEST)
+    if not plan.rules and not plan.ruleset.otherwise:
+        return None
+    return Read(
+        ruleset.content_hash,
+        facts.see(session, requests, now, plan.fields),
+        ownerships_of(session, [request.id for request in requests]),
+    )
+
+
+def look(session: Session, request: Request, now: datetime, *, attempt: int = 1, read: Read | None = None) -> Look:
     """Let the rules in force act on an open request at `now`.
 
     Effects can make further rules match, so it is decided again at the same instant until nothing more fires, at most
-    ten times; then an incident is written. The item of the request must be locked by this transaction.
+    ten times; then an incident is written. The item of the request must be locked by this transaction; `read` is what
+    `read_ahead` read in it.
     """
     picture = reference(session)
     coming = rulebook.next_change_at(session, "escalation", now)
@@ -67,20 +98,27 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
     plan = plan_of(ruleset, WorkKind.REQUEST)
     if not plan.rules and not plan.ruleset.otherwise:
         return Look(coming)
+    if read is not None and read.token != ruleset.content_hash:
+        read = None
     count = 0
+    moved = False
     for _ in range(MAX_STEPS):
         mode = _mode(picture, request, now)
         if not mode.decides:
-            return Look(coming, count)
-        seen = facts.see(session, [request], now, plan.fields, picture=picture)[request.id]
-        ownership = ownership_of(session, request)
+            return Look(coming, count, moved)
+        if read is not None:
+            seen, ownership = read.seen[request.id], read.ownerships[request.id]
+        else:
+            seen = facts.see(session, [request], now, plan.fields, picture=picture)[request.id]
+            ownership = ownership_of(session, request)
+        read = None
         evaluation = rulebook.evaluate(session, ruleset, seen.facts, now, attempt=attempt)
         warning = _warning(session, plan, request, seen, ownership, now) if mode is Mode.LIVE else None
         situation = _situation(session, picture, request, seen, ownership, mode, warning, now)
         outcome = decide_escalation(plan, evaluation.matching, situation)
         if not outcome:
             again = _again(plan, seen, ownership, warning, now)
-            return Look(min((at for at in (again, coming) if at is not None), default=None), count)
+            return Look(min((at for at in (again, coming) if at is not None), default=None), count, moved)
         decision_id = write_outcome(
             session,
             kind=WorkKind.REQUEST,
@@ -101,9 +139,10 @@ def look(session: Session, request: Request, now: datetime, *, attempt: int = 1)
             if mode is Mode.LIVE and _moves_the_warning(plan, outcome):
                 warning = _warning(session, plan, request, seen, after, now)
             again = _again(plan, seen, after, warning, now)
-            return Look(min((at for at in (again, coming) if at is not None), default=None), count)
+            return Look(min((at for at in (again, coming) if at is not None), default=None), count, moved)
+        moved = True
     tell_that_rules_have_no_end(session, WorkKind.REQUEST, request.id, request.external_id, now)
-    return Look(coming, count)
+    return Look(coming, count, moved)
 
 
 def plan_of(ruleset: PublishedRuleset, kind: WorkKind) -> EscalationPlan:

@@ -1,6 +1,6 @@
 """Carrying out what an escalation decided. Only actions in the state `applied` are; the others are on record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,6 +16,7 @@ from rules_engine.models import Assignment, Decision, OverdueKind, Request, Requ
 from rules_engine.services import assignment, journal, outbox, overdue_actions, status
 from rules_engine.services.handing_over import write_event
 from rules_engine.services.reference import reference
+from rules_engine.services.writing import Row, write_later
 
 _LANGUAGES: Final = ("ru", "en")
 _MARK_LATE: Final = update(Assignment).where(Assignment.id == bindparam("assignment")).values(is_late=True)
@@ -61,7 +62,11 @@ def carry_out(case: Case) -> None:
 
 
 def _mark_late(case: Case, _: Effect) -> None:
-    case.session.execute(_MARK_LATE, {"assignment": case.ownership})
+    write_later(case.session, _mark_all_late, [{"assignment": case.ownership}])
+
+
+def _mark_all_late(session: Session, rows: Sequence[Row]) -> None:
+    session.connection().execute(_MARK_LATE, rows)
 
 
 def _reassign(case: Case, _: Effect) -> None:
@@ -180,7 +185,7 @@ def _send(case: Case, message: Message) -> None:
         lang: [text if text is not None else case.title(rule)[lang] for rule, text in message.reasons]
         for lang in _LANGUAGES
     }
-    outbox.notify(
+    outbox.notify_later(
         case.session,
         user_ids=_recipients(case, message),
         subject={lang: f"{_name(case, lang)}: {reasons[lang][0]}" for lang in _LANGUAGES},

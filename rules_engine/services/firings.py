@@ -14,7 +14,7 @@ from rules_engine.language.engines.base import Facts
 from rules_engine.language.values import dump_facts
 from rules_engine.models import ActionState, Firing, FiringAction, WorkKind
 from rules_engine.services import journal
-from rules_engine.services.writing import add_row, add_rows
+from rules_engine.services.writing import add_later, add_row
 
 MAX_STEPS: Final = 10
 """Rules that set each other off are stopped after so many evaluations at one instant."""
@@ -76,7 +76,7 @@ def write_outcome(
             }
             for ordinal, action in enumerate(firing.actions)
         ]
-        add_rows(session, FiringAction, actions)
+        add_later(session, FiringAction, actions)
     return decision_id
 
 

@@ -22,7 +22,7 @@ from rules_engine.services import ledger_rows, outbox, settings_store, waiting
 from rules_engine.services.assignment_texts import Text, given, taken, task_title
 from rules_engine.services.ledger_rows import Cause
 from rules_engine.services.reference import ManagerRef, Reference
-from rules_engine.services.writing import add_row, put_row
+from rules_engine.services.writing import add_later, add_row, put_row
 
 CLOSED: Final = "closed"
 _HELD: Final = select(Assignment).where(Assignment.request_id == bindparam("request"), Assignment.ended_at.is_(None))
@@ -171,7 +171,8 @@ def tell_taken(
 def write_event(session: Session, request: Request, at: datetime, kind: str, actor: str, **data: Any) -> None:
     """Add a line to the history of a request; what is None is left out."""
     kept = {key: value for key, value in data.items() if value is not None}
-    add_row(session, RequestEvent, {"request_id": request.id, "at": at, "kind": kind, "actor": actor, "data": kept})
+    row = {"request_id": request.id, "at": at, "kind": kind, "actor": actor, "data": kept}
+    add_later(session, RequestEvent, [row])
 
 
 def _move_pointer(session: Session, pointer: tuple[str, int]) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from rules_engine import clock
 from rules_engine.models import Decision, DecisionDetail, Incident
 from rules_engine.services import alerts
-from rules_engine.services.writing import add_row
+from rules_engine.services.writing import add_later, add_row
 
 SYSTEM = "system"
 
@@ -58,10 +58,10 @@ def write_decision(
             "chosen_manager_id": chosen_manager_id,
         },
     )
-    add_row(
+    add_later(
         session,
         DecisionDetail,
-        {"decision_id": decision_id, "payload": packed(detail), "created_at": clock.now()},
+        [{"decision_id": decision_id, "payload": packed(detail), "created_at": clock.now()}],
     )
     return decision_id
 

@@ -21,6 +21,7 @@ from rules_engine.models import Incident, OutboxMessage, OutboxState, WorkKind
 from rules_engine.services import addresses, settings_store, work
 from rules_engine.services.message_times import DIGEST, Slot, opening, slot
 from rules_engine.services.reference import UserRef, reference
+from rules_engine.services.writing import write_later
 
 PAGE = "page"
 """The list of messages on the person's own page: delivered as soon as it is committed."""
@@ -79,6 +80,51 @@ def notify(
     `is_urgent` lets it wait for nothing. Without settings for mail a mail is kept in the outbox page; in a replay
     nothing is delivered at all.
     """
+    letters = _written_for(
+        session,
+        user_ids,
+        subject,
+        body,
+        key,
+        now,
+        link=link,
+        channels=channels,
+        digest_minutes=digest_minutes,
+        is_urgent=is_urgent,
+    )
+    return _write(session, letters)
+
+
+def notify_later(
+    session: Session,
+    *,
+    user_ids: Iterable[int],
+    subject: Words,
+    body: Words,
+    key: str,
+    now: datetime,
+    link: str = "",
+    digest_minutes: int = 0,
+) -> None:
+    """Write what `notify` does, together with other rows of the transaction: who calls need not know what is new."""
+    letters = _written_for(session, user_ids, subject, body, key, now, link=link, digest_minutes=digest_minutes)
+    write_later(session, _write, letters)
+
+
+def _written_for(
+    session: Session,
+    user_ids: Iterable[int],
+    subject: Words,
+    body: Words,
+    key: str,
+    now: datetime,
+    *,
+    link: str,
+    channels: Collection[str] | None = None,
+    digest_minutes: int = 0,
+    is_urgent: bool = False,
+) -> list[dict[str, Any]]:
+    """Return the rows of a message: one a person and channel."""
     picture = reference(session)
     people = [picture.users[user_id] for user_id in dict.fromkeys(user_ids) if user_id in picture.users]
     rows: list[dict[str, Any]] = []
@@ -108,11 +154,7 @@ def notify(
                     "sent_at": now if state is OutboxState.SENT else None,
                 }
                 rows.append({**common, **own})
-    written = [_write(session, row) for row in rows]
-    for message_id, row in zip(written, rows, strict=True):
-        if message_id is not None and row["state"] is OutboxState.PENDING:
-            work.ask(session, WorkKind.OUTBOX, message_id, row["not_before"])
-    return sum(message_id is not None for message_id in written)
+    return rows
 
 
 def _ways(session: Session, user: UserRef) -> Iterator[tuple[str, str, str]]:
@@ -126,16 +168,20 @@ def _ways(session: Session, user: UserRef) -> Iterator[tuple[str, str, str]]:
             yield URL, addresses.brief(url, name), f"{URL}:{name}"
 
 
-def _write(session: Session, row: dict[str, Any]) -> int | None:
-    """Return the id of a new message, None where its key is there already."""
-    found: int | None = session.connection().scalar(_writing(is_sqlite(session)), row)
-    return found
+def _write(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Write messages whose keys are new, have those delivered that wait for it, and return how many they are."""
+    if not rows:
+        return 0
+    new = session.connection().execute(_writing(is_sqlite(session)), rows).all()
+    not_before = {row["key"]: row["not_before"] for row in rows if row["state"] is OutboxState.PENDING}
+    work.ask_many(session, WorkKind.OUTBOX, {id_: not_before[key] for id_, key in new if key in not_before})
+    return len(new)
 
 
 @lru_cache(maxsize=2)
 def _writing(for_sqlite: bool) -> ReturningInsert[Any]:
     insert = (sqlite.insert if for_sqlite else postgresql.insert)(_TABLE)
-    return insert.on_conflict_do_nothing(index_elements=["key"]).returning(_TABLE.c.id)
+    return insert.on_conflict_do_nothing(index_elements=["key"]).returning(_TABLE.c.id, _TABLE.c.key)
 
 
 def _first_state(session: Session, channel: str) -> OutboxState:

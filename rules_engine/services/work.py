@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     Insert,
+    Integer,
     Select,
     Table,
     and_,
@@ -52,6 +53,8 @@ from rules_engine.models import (
 
 LEASE_SECONDS = 5
 """How long a worker that died keeps an item from the others."""
+STANDSTILL_MS = 10_000
+"""How long PostgreSQL lets a worker stand still in the transaction that works: then its locks are free again."""
 MAX_ATTEMPTS = 5
 MAX_BACKOFF_SECONDS = 60
 LONGEST_LEASE_SECONDS = 120
@@ -192,31 +195,49 @@ def claim(
     lease_seconds: int = LEASE_SECONDS,
     kinds: Collection[WorkKind] = tuple(WorkKind),
 ) -> Claim | None:
-    """Take the item that has been due longest, or return None if nothing is due that nobody has.
+    """Take the item that has been due longest, or return None; see `claim_some`."""
+    return next(iter(claim_some(session, now, 1, lease_seconds=lease_seconds, kinds=kinds)), None)
 
-    The caller commits at once, before the risky part, so that the attempt counts even if this process dies. An item
-    whose tries are used up is quarantined instead (`is_given_up`); the caller tells somebody in the same transaction.
+
+def claim_some(
+    session: Session,
+    now: datetime,
+    most: int,
+    *,
+    lease_seconds: int = LEASE_SECONDS,
+    kinds: Collection[WorkKind] = tuple(WorkKind),
+) -> list[Claim]:
+    """Take the items that have been due longest, at most `most`; empty if nothing is due that nobody has.
+
+    Several are taken only of those that were never tried, or whose last try was finished: one that kills its worker
+    would count up the attempts of all that were taken with it. The caller commits at once, before the risky part, so
+    that the attempt counts even if this process dies. An item whose tries are used up is quarantined instead
+    (`is_given_up`); the caller tells somebody in the same transaction.
     """
     for_sqlite = is_sqlite(session)
-    values = {"now": now, "lease": lease_seconds * 1_000_000}
+    values = {"now": now, "lease": lease_seconds * 1_000_000, "most": most}
     if for_sqlite:
         values["machine_now"] = clock.now()
     session.flush()
-    row = session.connection().execute(_claiming(for_sqlite, frozenset(kinds)), values).one_or_none()
-    if row is None:
-        return None
-    return Claim(row.id, row.kind, row.subject_id, row.wake_at, row.epoch, row.attempts, row.quarantined_at is not None)
+    taken = session.connection().execute(_claiming(for_sqlite, frozenset(kinds), most > 1), values).all()
+    claims = [
+        Claim(row.id, row.kind, row.subject_id, row.wake_at, row.epoch, row.attempts, row.quarantined_at is not None)
+        for row in taken
+    ]
+    return sorted(claims, key=lambda claim: (claim.wake_at, claim.item_id))
 
 
 @lru_cache(maxsize=32)
-def _claiming(for_sqlite: bool, kinds: frozenset[WorkKind]) -> ReturningUpdate[Any]:
+def _claiming(for_sqlite: bool, kinds: frozenset[WorkKind], untried: bool) -> ReturningUpdate[Any]:
     """Return the statement of a claim; built once, because building it takes longer than running it."""
     machine_now = _machine_clock(for_sqlite)
     used_up = _ITEMS.attempts >= MAX_ATTEMPTS
     until = sql_cast(machine_now, BigInteger) + bindparam("lease", type_=BigInteger())
+    # Named, so that PostgreSQL asks once: a subquery of its own it may ask anew for each row, and lock more.
+    due = next_due(for_sqlite, kinds, untried=untried).cte("due")
     return (
         update(_TABLE)
-        .where(_ITEMS.id == next_due(for_sqlite, kinds).scalar_subquery())
+        .where(_ITEMS.id.in_(select(due.c.id)))
         .values(
             epoch=_ITEMS.epoch + 1,
             attempts=_ITEMS.attempts + 1,
@@ -227,10 +248,10 @@ def _claiming(for_sqlite: bool, kinds: frozenset[WorkKind]) -> ReturningUpdate[A
     )
 
 
-def next_due(for_sqlite: bool, kinds: Collection[WorkKind]) -> Select[int]:
-    """Return the query for the item that has been due longest and that nobody has in hand: one row, by index.
+def next_due(for_sqlite: bool, kinds: Collection[WorkKind], *, untried: bool) -> Select[int]:
+    """Return the query for the items that have been due longest and that nobody has in hand: `most` rows, by index.
 
-    Parameters: `now`, and on SQLite `machine_now`.
+    `untried`: only those of which no attempt is unfinished. Parameters: `now`, `most`, and on SQLite `machine_now`.
     """
     machine_now = _machine_clock(for_sqlite)
     longest = sql_cast(machine_now, BigInteger) + LONGEST_LEASE_SECONDS * 1_000_000
@@ -239,12 +260,13 @@ def next_due(for_sqlite: bool, kinds: Collection[WorkKind]) -> Select[int]:
         .where(
             _ITEMS.wake_at <= bindparam("now", type_=UtcDateTime()),
             _ITEMS.quarantined_at.is_(None),
+            *([_ITEMS.attempts == 0] if untried else []),
             or_(_ITEMS.lease_until.is_(None), _ITEMS.lease_until < machine_now, _ITEMS.lease_until > longest),
             # "Not one of the others": by "one of these" SQLite would pick the index of kinds and sort all items.
             _ITEMS.kind.not_in([kind for kind in WorkKind if kind not in kinds]),
         )
         .order_by(_ITEMS.wake_at, _ITEMS.id)
-        .limit(1)
+        .limit(bindparam("most", type_=Integer()))
         .with_for_update(skip_locked=True)
     )
 
@@ -305,15 +327,33 @@ def lock_mine(session: Session, claim: Claim) -> bool:
     commit and lowers the `wake_at` that we wrote, so `finish` cannot overwrite his wish; and a wish that was committed
     before came together with the change that caused it, which the facts we read from now on contain.
     """
+    return bool(lock_mine_of(session, [claim]))
+
+
+def lock_mine_of(session: Session, claims: Collection[Claim]) -> list[Claim]:
+    """Return those of the claims that are still ours, locked for the rest of the transaction, in their order.
+
+    As `lock_mine`; in the order of `lock_items`, so that two that lock many wait for each other in a row.
+    """
     session.flush()
-    return session.connection().scalar(_MINE, {"item": claim.item_id, "its_epoch": claim.epoch}) is not None
+    values: dict[str, Any] = {"items": [claim.item_id for claim in claims]}
+    if not is_sqlite(session):
+        values["standstill"] = str(STANDSTILL_MS)
+    found = session.connection().execute(_locking(is_sqlite(session)), values).all()
+    epochs = {row.id: row.epoch for row in found}
+    return [claim for claim in claims if epochs.get(claim.item_id) == claim.epoch]
 
 
-_MINE = (
-    select(_ITEMS.id)
-    .where(_ITEMS.id == bindparam("item"), _ITEMS.epoch == bindparam("its_epoch"), _ITEMS.quarantined_at.is_(None))
-    .with_for_update()
-)
+@lru_cache(maxsize=2)
+def _locking(for_sqlite: bool) -> Select[Any]:
+    """Return the query for items by their ids; PostgreSQL also bounds how long the transaction may stand still."""
+    patience = func.set_config("idle_in_transaction_session_timeout", bindparam("standstill"), True)
+    return (
+        select(_ITEMS.id, _ITEMS.epoch, *([] if for_sqlite else [patience]))
+        .where(_ITEMS.id.in_(bindparam("items", expanding=True)), _ITEMS.quarantined_at.is_(None))
+        .order_by(_ITEMS.subject_id)
+        .with_for_update()
+    )
 
 
 def lock_items(session: Session, kind: WorkKind, subject_ids: Collection[int]) -> None:
@@ -329,9 +369,18 @@ def finish(session: Session, claim: Claim, now: datetime, wake_at: datetime | No
     In the transaction that did the work and called `lock_mine`. Raises ValueError for a `wake_at` that is already due:
     it would be worked at for ever.
     """
-    if wake_at is not None and wake_at <= now:
-        raise ValueError(f"{claim.kind} {claim.subject_id} wants to wake at {wake_at}, not after {now}")
-    session.connection().execute(_FINISHING, {"item": claim.item_id, "wake": wake_at})
+    finish_all(session, [(claim, wake_at)], now)
+
+
+def finish_all(session: Session, wakes: Iterable[tuple[Claim, datetime | None]], now: datetime) -> None:
+    """Give several items back, each to be looked at again at its instant; see `finish`."""
+    values = []
+    for claim, wake_at in wakes:
+        if wake_at is not None and wake_at <= now:
+            raise ValueError(f"{claim.kind} {claim.subject_id} wants to wake at {wake_at}, not after {now}")
+        values.append({"item": claim.item_id, "wake": wake_at})
+    if values:
+        session.connection().execute(_FINISHING, values)
 
 
 _FINISHING = (

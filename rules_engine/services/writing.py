@@ -1,14 +1,25 @@
-"""Rows written often: by statements that are built once, past the unit of work, which would cost more than they do."""
+"""Rows written often: by statements that are built once, past the unit of work, which would cost more than they do.
 
-from collections.abc import Mapping, Sequence
+Inside `gathered` those that nobody reads in this transaction are written together at its end, or as soon as somebody
+asks the session for rows: a round trip to the database for many of them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Insert, Table
+from sqlalchemy import Insert, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
 
 from rules_engine.db import is_sqlite
+
+Row = Mapping[str, Any]
+Writer = Callable[[Session, Sequence[Row]], object]
+"""Writes rows of one kind, all with the same columns."""
+
+_GATHERED: Final = "pravila_gathered"
 
 
 def add_row(session: Session, model: type[DeclarativeBase], values: Mapping[str, Any]) -> int:
@@ -26,11 +37,56 @@ def add_rows(session: Session, model: type[DeclarativeBase], rows: Sequence[Mapp
         session.connection().execute(_insert(model), rows)
 
 
+@contextmanager
+def gathered(session: Session) -> Iterator[None]:
+    """Gather what `add_later` is given, and write it at the end of the block. After an error nothing is written."""
+    session.info[_GATHERED] = {}
+    try:
+        yield
+        write_gathered(session)
+    finally:
+        del session.info[_GATHERED]
+
+
+def add_later(session: Session, model: type[DeclarativeBase], rows: Sequence[Row]) -> None:
+    """Add rows whose keys nobody asks for: with the others that are gathered, else at once."""
+    write_later(session, _adder(model), rows)
+
+
+def write_later(session: Session, writer: Writer, rows: Sequence[Row]) -> None:
+    """Hand rows to their writer: with the others that are gathered, else at once."""
+    waiting: dict[Writer, list[Row]] | None = session.info.get(_GATHERED)
+    if waiting is None:
+        writer(session, rows)
+    else:
+        waiting.setdefault(writer, []).extend(rows)
+
+
+def write_gathered(session: Session) -> None:
+    """Write what has been gathered so far: somebody is about to read."""
+    waiting: dict[Writer, list[Row]] | None = session.info.get(_GATHERED)
+    if waiting:
+        session.info[_GATHERED] = {}
+        for writer, rows in waiting.items():
+            writer(session, rows)
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _write_before_a_question(state: ORMExecuteState) -> None:
+    if state.is_select:
+        write_gathered(state.session)
+
+
 def put_row(
     session: Session, model: type[DeclarativeBase], key: Sequence[str], values: Mapping[str, Any], *, add: bool = False
 ) -> None:
     """Add a row, or change the one with the same `key`: replace what is not key, or with `add` sum it up."""
     session.connection().execute(_upsert(model, tuple(key), tuple(values), add, is_sqlite(session)), values)
+
+
+@lru_cache(maxsize=100)
+def _adder(model: type[DeclarativeBase]) -> Writer:
+    return lambda session, rows: add_rows(session, model, rows)
 
 
 @lru_cache(maxsize=100)

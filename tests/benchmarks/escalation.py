@@ -250,8 +250,8 @@ def claim_plan(sessions: sessionmaker[Session]) -> Iterator[str]:
 def plan_lines(session: Session, now: datetime) -> list[str]:
     """Return the query plan of the claim's inner statement."""
     for_sqlite = db.is_sqlite(session)
-    statement = work.next_due(for_sqlite, agenda.PEOPLE)
-    values = {"now": now, **({"machine_now": now} if for_sqlite else {})}
+    statement = work.next_due(for_sqlite, agenda.PEOPLE, untried=True)
+    values = {"now": now, "most": agenda.TOGETHER, **({"machine_now": now} if for_sqlite else {})}
     literal = statement.params(**values).compile(session.connection(), compile_kwargs={"literal_binds": True})
     prefix = "EXPLAIN QUERY PLAN " if for_sqlite else "EXPLAIN "
     return [str(row[-1]) for row in session.execute(text(prefix + str(literal)))]

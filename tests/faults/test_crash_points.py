@@ -83,7 +83,7 @@ def test_a_worker_that_dies_at_any_commit_leaves_each_request_assigned_once(
 ) -> None:
     company.found(db.make_sessions(any_engine, settings))
     accepted = receive(any_engine, settings, 5)
-    python(RUN_DUE, code=KILLED, PRAVILA_CRASH_AT=f"{label}:3")
+    python(RUN_DUE, code=KILLED, PRAVILA_CRASH_AT=f"{label}:2")
     assert judge(any_engine, accepted).lost, "it died before it was through"
     let_leases_end(any_engine)
     agenda.run_due(db.make_sessions(any_engine, settings), NOW)

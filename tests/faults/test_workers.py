@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.services import agenda
+from rules_engine.services import agenda, work
 from rules_engine.settings import Settings
 from tests.factories import make_request
 from tests.faults import company, points
@@ -29,8 +29,9 @@ WAITING = 4
 Freeze = Callable[[str], Child]
 
 
-def run_due_and_freeze(at: str) -> None:
+def run_due_and_freeze(at: str, patience_ms: int = work.STANDSTILL_MS) -> None:
     """Do what is due as a worker does, and stand still at a point; for a forked process."""
+    work.STANDSTILL_MS = patience_ms
     settings = Settings.from_env()
     points.watch(freeze_at=at)
     agenda.run_due(db.make_sessions(db.make_engine(settings.database_url), settings), NOW)
@@ -38,6 +39,11 @@ def run_due_and_freeze(at: str) -> None:
 
 def stands_still(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _scalar(engine: Engine, statement: TextClause) -> object:
+    with engine.begin() as connection:
+        return connection.scalar(statement)
 
 
 def let_leases_end(engine: Engine) -> None:
@@ -98,29 +104,36 @@ def test_a_worker_that_stands_still_in_its_transaction_keeps_nobody_from_the_res
 ) -> None:
     """Injected: SIGSTOP with everything written and nothing committed, its rows locked, and its lease over.
 
-    Must hold: others work at the other items meanwhile, and what it had in hand is done once. (On SQLite there is one
-    writer: the others wait, as they do for a lock: test_databases.py.)
+    Must hold: others work at the other items meanwhile, after a while also at those that it had in hand, and each is
+    done once. (On SQLite there is one writer: the others wait, as they do for a lock: test_databases.py.)
     """
     engine = db.make_engine(postgres_url)
     sessions = db.make_sessions(engine, settings)
     # Each month of a ledger is one queue: what does not touch it is what goes on.
     company.found(sessions)
+    number = agenda.TOGETHER + WAITING
     with db.transaction(sessions) as session:
-        accepted = [make_request(session, received_at=NOW).external_id for _ in range(WAITING)]
+        accepted = [make_request(session, received_at=NOW).external_id for _ in range(number)]
     settings.home.mkdir(parents=True, exist_ok=True)
     frozen = warm.start(
-        {"call": "tests.faults.test_workers:run_due_and_freeze", "with": {"at": "agenda._work.before:1"}},
+        {
+            "call": "tests.faults.test_workers:run_due_and_freeze",
+            "with": {"at": "agenda._work.before:1", "patience_ms": 500},
+        },
         environment=environment(settings, postgres_url),
         log=settings.home / "log",
     )
     wait_until(lambda: stands_still(frozen.pid))
     with engine.begin() as connection:
         free = text("SELECT count(*) FROM (SELECT id FROM work_items FOR UPDATE SKIP LOCKED) AS free")
-        assert connection.scalar(free) == WAITING - 2, "all but the one in hand and the next"
+        assert connection.scalar(free) == WAITING - 1, "all but the one in hand and those claimed along with it"
+    wait_until(lambda: _scalar(engine, free) == number)
+    let_leases_end(engine)
+    assert agenda.run_due(sessions, NOW).assigned == number
     os.kill(frozen.pid, signal.SIGCONT)
     assert frozen.wait() == 0, frozen.log.read_text()
     verdict = judge(engine, accepted)
-    assert verdict.kept and sum(verdict.counts.values()) == WAITING
+    assert verdict.kept and sum(verdict.counts.values()) == number
     engine.dispose()
 
 

@@ -257,14 +257,14 @@ def test_the_claim_reads_the_index_of_due_items_and_sorts_nothing(session: Sessi
 
     @event.listens_for(session.get_bind(), "before_cursor_execute")
     def note(_connection, cursor, statement, parameters, *_more) -> None:  # type: ignore[no-untyped-def]
-        if statement.startswith("UPDATE work_items"):
+        if "UPDATE work_items" in statement:
             cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
             statements.extend(row[-1] for row in cursor.fetchall())
 
     work.claim(session, MONDAY, kinds=[WorkKind.REQUEST])
 
     assert "SEARCH work_items USING INDEX ix_work_items_due (wake_at<?)" in statements
-    assert not [line for line in statements if "SCAN" in line or "TEMP B-TREE" in line]
+    assert not [line for line in statements if ("SCAN" in line and line != "SCAN due") or "TEMP B-TREE" in line]
 
 
 def test_open_requests_of_a_manager_and_those_without_one_are_woken(any_session: Session) -> None:
