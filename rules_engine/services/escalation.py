@@ -1,7 +1,8 @@
 """A clock runs: what the rules of escalation say about one request now, done once, and when to look again.
 
 Every look reads the facts anew, in the transaction that writes. Whatever has fired for the present ownership (the open
-assignment) stands in `firings`, whose unique key is written before any effect: the database refuses a second time.
+assignment) stands in `firings`; its unique key is written in the transaction of the effects: the database refuses a
+second time.
 """
 
 import threading

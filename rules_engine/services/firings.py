@@ -1,6 +1,6 @@
 """Writing what an escalation decided about a request or a call: the decision, and each firing with its actions.
 
-The unique key of `firings` is written before any effect, so the database refuses what was done before.
+The unique key of `firings` is written in the transaction of the effects, so the database refuses what was done before.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from rules_engine.language.engines.base import Facts
 from rules_engine.language.values import dump_facts
 from rules_engine.models import ActionState, Firing, FiringAction, WorkKind
 from rules_engine.services import journal
-from rules_engine.services.writing import add_later, add_row
+from rules_engine.services.writing import add_later, add_row_later
 
 MAX_STEPS: Final = 10
 """Rules that set each other off are stopped after so many evaluations at one instant."""
@@ -52,7 +52,7 @@ def write_outcome(
         detail={"facts": dump_facts(facts), "outcome": outcome.to_json()},
     )
     for firing in outcome.firings:
-        firing_id = add_row(
+        firing_id = add_row_later(
             session,
             Firing,
             {

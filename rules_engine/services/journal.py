@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from rules_engine import clock
 from rules_engine.models import Decision, DecisionDetail, Incident
 from rules_engine.services import alerts
-from rules_engine.services.writing import add_later, add_row
+from rules_engine.services.writing import add_later, add_row_later
 
 SYSTEM = "system"
 
@@ -41,7 +41,7 @@ def write_decision(
 
     `version_id` is None for what a person or another system decided, `engine` then `none`.
     """
-    decision_id = add_row(
+    decision_id = add_row_later(
         session,
         Decision,
         {
