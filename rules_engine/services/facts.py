@@ -117,6 +117,11 @@ def person_facts(
     return facts
 
 
+def own_facts(request: Request, wanted: Collection[str]) -> dict[str, Canonical | None]:
+    """Return the facts that stand in the row of a request itself, as far as they are wanted; empty ones are None."""
+    return {key: value(request) for key, value in _OF_REQUEST.items() if key in wanted}
+
+
 def expand(fields: Collection[str]) -> frozenset[str]:
     """Return the keys that these keys and groups stand for."""
     groups = {name for name in fields if "." not in name}

@@ -18,6 +18,7 @@ from rules_engine.services.bonus_drafts import finished
 from rules_engine.services.crash_points import reach
 from rules_engine.services.editing_trial import usable
 from rules_engine.services.impact_assignment import AssignmentImpact
+from rules_engine.services.impact_escalation import EscalationImpact
 from rules_engine.services.impact_parts import Budget, Question, Reckoner, Slice
 from rules_engine.services.work import Claim
 from rules_engine.services.writing import add_rows
@@ -26,6 +27,7 @@ LEASE_SECONDS: Final = 30
 """Longer than any slice: how long one that died keeps the impact from the others."""
 RECKONERS: Final[Mapping[str, Reckoner]] = {
     Decision.ASSIGNMENT.value: AssignmentImpact(),
+    Decision.ESCALATION.value: EscalationImpact(),
 }
 
 
