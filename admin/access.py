@@ -187,6 +187,7 @@ TABLE: dict[str, Row] = {
     # rule_editor/, modes.py
     "rules.index": READS_ALL,
     "rules.read": READS_ALL,
+    "rules.trial": READS_ALL,
     "rules.cases": READS_ALL,
     "rules.history": READS_ALL,
     "rules.version": READS_ALL,

@@ -25,59 +25,73 @@ def explain_callbacks(outcome: Mapping[str, Any], lang: str, titles: Mapping[str
 
     `titles` are those of the occasions by code. First what was done, then what was left out and why.
     """
-    return list(_sentences(outcome, lang, titles, zone))
+    named = ("Правило: {rule}.", "Rule: {rule}.")
+    return [
+        f"{sentence} {_say(lang, *named, rule=_title(outcome, rule, lang))}"
+        for rule, sentence in _sentences(outcome, lang, titles, zone)
+    ]
 
 
-def _sentences(outcome: Mapping[str, Any], lang: str, titles: Mapping[str, str], zone: tzinfo) -> Iterator[str]:
+def rule_words(outcome: Mapping[str, Any], rule: str, lang: str, titles: Mapping[str, str], zone: tzinfo) -> list[str]:
+    """Return the sentences of a stored outcome that concern one rule, without naming it."""
+    return [sentence for concerned, sentence in _sentences(outcome, lang, titles, zone) if concerned == rule]
+
+
+def _sentences(
+    outcome: Mapping[str, Any], lang: str, titles: Mapping[str, str], zone: tzinfo
+) -> Iterator[tuple[str, str]]:
+    """Yield each sentence after the id of its rule."""
     if outcome["segment"]:
         rule, segment = outcome["segment"]
         label = _SEGMENTS[segment].text(lang) if segment in _SEGMENTS else segment
-        yield _say(
-            lang,
-            "Сегмент: {segment}. Правило: {rule}.",
-            "Segment: {segment}. Rule: {rule}.",
-            segment=label,
-            rule=_title(outcome, rule, lang),
-        )
+        yield rule, _say(lang, "Сегмент: {segment}.", "Segment: {segment}.", segment=label)
     for call in outcome["scheduled"]:
         occasions = "; ".join(titles.get(code, code) for code in (call["occasion"], *call["also"]))
-        yield _say(
-            lang,
-            "Плановый звонок: {occasions}; с {start}, до {due}. Правило: {rule}.",
-            "Callback: {occasions}; from {start}, due {due}. Rule: {rule}.",
-            occasions=occasions,
-            start=_day(call["from"], lang, zone),
-            due=_day(call["due"], lang, zone),
-            rule=_title(outcome, call["rule"], lang),
+        yield (
+            call["rule"],
+            _say(
+                lang,
+                "Плановый звонок: {occasions}; с {start}, до {due}.",
+                "Callback: {occasions}; from {start}, due {due}.",
+                occasions=occasions,
+                start=_day(call["from"], lang, zone),
+                due=_day(call["due"], lang, zone),
+            ),
         )
     for joined in outcome["joined"]:
-        yield _say(
-            lang,
-            "Повод {occasion} войдёт в уже запланированный звонок. Правило: {rule}.",
-            "The occasion {occasion} becomes a part of the call that is planned already. Rule: {rule}.",
-            occasion=quoted(titles.get(joined["occasion"], joined["occasion"]), lang),
-            rule=_title(outcome, joined["rule"], lang),
+        yield (
+            joined["rule"],
+            _say(
+                lang,
+                "Повод {occasion} войдёт в уже запланированный звонок.",
+                "The occasion {occasion} becomes a part of the call that is planned already.",
+                occasion=quoted(titles.get(joined["occasion"], joined["occasion"]), lang),
+            ),
         )
     if outcome["released"]:
-        yield _say(
-            lang,
-            "Предлагается передать клиента другому менеджеру. Правило: {rule}.",
-            "It is proposed that the client goes to another manager. Rule: {rule}.",
-            rule=_title(outcome, outcome["released"], lang),
+        yield (
+            outcome["released"],
+            _say(
+                lang,
+                "Предлагается передать клиента другому менеджеру.",
+                "It is proposed that the client goes to another manager.",
+            ),
         )
     for left in outcome["left_out"]:
         why = _WHY[left["why"]][0 if lang == "ru" else 1]
         until = (
             _say(lang, " (до {day})", " (until {day})", day=_day(left["until"], lang, zone)) if left["until"] else ""
         )
-        yield _say(
-            lang,
-            "Не запланировано: {occasion}: {why}{until}. Правило: {rule}.",
-            "Not planned: {occasion}: {why}{until}. Rule: {rule}.",
-            occasion=titles.get(left["occasion"], left["occasion"]),
-            why=why,
-            until=until,
-            rule=_title(outcome, left["rule"], lang),
+        yield (
+            left["rule"],
+            _say(
+                lang,
+                "Не запланировано: {occasion}: {why}{until}.",
+                "Not planned: {occasion}: {why}{until}.",
+                occasion=titles.get(left["occasion"], left["occasion"]),
+                why=why,
+                until=until,
+            ),
         )
 
 

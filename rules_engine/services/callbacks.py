@@ -118,7 +118,7 @@ def look_at_client(
         matching.update(evaluation.matching)
         engine = evaluation.engine
     ordered = [rule.id for rule in ruleset.ruleset.rules if rule.id in matching]
-    outcome = decide_callbacks(ruleset.ruleset, ordered, _situation(session, picture, seen, read, now))
+    outcome = decide_callbacks(ruleset.ruleset, ordered, situation_of(session, picture, seen, read, now))
     scheduled = 0
     if outcome and not _is_known(session, seen, ruleset, mode, outcome):
         decision_id = _record(session, seen, ruleset, engine, mode, outcome, tuple(events), now)
@@ -183,7 +183,8 @@ def _close_what_is_over(session: Session, seen: SeenClient, now: datetime) -> in
     return 0
 
 
-def _situation(session: Session, picture: Reference, seen: SeenClient, read: Readings, now: datetime) -> Situation:
+def situation_of(session: Session, picture: Reference, seen: SeenClient, read: Readings, now: datetime) -> Situation:
+    """Return how a client stands when rules are carried out; also for one that is only tried."""
     caller = read.callers.own(seen.owner_id, seen.cover_id)
     segment = seen.facts.get("client.segment")
     return Situation(

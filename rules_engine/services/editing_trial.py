@@ -1,53 +1,57 @@
-"""Trying rules on a stored request: which act, which do not and why, who would get it. Nothing is written.
+"""Trying rules without writing anything: a body made ready, what is typed over its facts, a verdict for each rule.
 
-The conditions look at the facts on which the request was decided, where they are kept, and else at the facts of now;
-the person is chosen by what everybody carries now, so that two bodies of rules are compared on the same ground.
+What is tried lies in modules of its own, one a decision (`trial_requests`, `trial_escalation`, `trial_callbacks`,
+`trial_bonus`); `trials` picks the right one.
 """
 
 import copy
-from collections.abc import Collection, Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from threading import Lock
+from typing import Final
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
-
-from rules_engine.decisions.assignment import AssignmentOutcome, decide
-from rules_engine.language.cases import fired
+from rules_engine.decisions.assignment import AssignmentOutcome
+from rules_engine.decisions.bonus import MONTHS_IN_JOB, WORKED
+from rules_engine.decisions.bonus_lines import Statement
+from rules_engine.decisions.bonus_measures import PREFIX
+from rules_engine.decisions.callback_outcome import CallbackOutcome
+from rules_engine.decisions.escalation_outcome import EscalationOutcome
 from rules_engine.language.check import check
 from rules_engine.language.engines.base import FailedCondition, RuleTrace
 from rules_engine.language.engines.native import NativeEngine
-from rules_engine.language.kinds import HitPolicy
+from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import Ruleset
-from rules_engine.language.ruleset import parse
+from rules_engine.language.ruleset import content_hash, parse
 from rules_engine.language.thresholds import fields_used
-from rules_engine.language.values import Facts, dump_facts, parse_facts
-from rules_engine.language.vocabulary import FIELDS
-from rules_engine.models import Client, Decision, Request
-from rules_engine.services import journal
-from rules_engine.services.candidates import build_roster, needs_of
+from rules_engine.language.values import Canonical, Facts, parse_facts
 from rules_engine.services.editing_body import Body, rule_ids
-from rules_engine.services.facts import SeenRequest, see
-from rules_engine.services.reference import reference
 
-FOUND_AT_MOST = 8
-_LEAVE = [{"action": "leave_unassigned", "reason": "—"}]
+Typed = Mapping[str, object]
+"""Values typed over those of what was picked: JSON by the key of the field; None empties the field."""
+Outcome = AssignmentOutcome | EscalationOutcome | CallbackOutcome | Statement
+
+_LEAVE: Final = [{"action": "leave_unassigned", "reason": "—"}]
+_KEPT: Final = 16
+_NEEDED: Final = {
+    Decision.CALLBACKS: frozenset({"client.do_not_call", "client.consent_to_offers"}),
+}
+"""What a decision looks at whatever its rules say."""
+_OWNERS_POOLS: Final = frozenset({"owner", "cover", "team_of_owner"})
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """On what rules are tried: the request, its facts, and the decision from which they come (None: facts of now)."""
+class Ready:
+    """A body made ready to be asked: the rules that are finished, and the ids of those that are not."""
 
-    request: Request
-    seen: SeenRequest
-    facts: Facts
-    decided: Decision | None
+    ruleset: Ruleset
+    engine: NativeEngine
+    left_out: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class RuleVerdict:
-    """One rule on these facts. `left_out`: it is unfinished; `passed_over`: it matched and nobody could take it."""
+    """One rule on given facts. `left_out`: it is unfinished; `passed_over`: it matched and nobody could take it."""
 
     rule: str
     enabled: bool
@@ -60,91 +64,104 @@ class RuleVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one body of rules does with the request. `outcome` is None where nobody is chosen (escalation)."""
+    """What one body of rules does: the ids that act, a verdict for each rule, and what comes of it."""
 
     fired: tuple[str, ...]
     verdicts: tuple[RuleVerdict, ...]
-    outcome: AssignmentOutcome | None
+    outcome: Outcome
 
 
-def find_requests(session: Session, query: str) -> list[Request]:
-    """Return requests by number, by the sender's number, or by a part of the client's name; the newest first."""
-    text = query.strip().removeprefix("№").removeprefix("#").strip()[:100]
-    if not text:
-        return []
-    plain = text.replace(" ", "").replace("\u00a0", "")
-    wanted = [Request.external_id == text]
-    if plain.isdecimal() and len(plain) < 16:
-        wanted.append(Request.id == int(plain))
-    else:
-        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        # LIKE of SQLite knows no case beyond Latin letters: the usual ways to write a name are asked for one by one.
-        for spelling in dict.fromkeys((escaped, escaped.title(), escaped.upper())):
-            pattern = f"%{spelling}%"
-            wanted += [Request.client_name.ilike(pattern, escape="\\"), Client.name.ilike(pattern, escape="\\")]
-    statement = select(Request).outerjoin(Client, Request.client_id == Client.id).where(or_(*wanted))
-    return list(session.scalars(statement.order_by(Request.received_at.desc(), Request.id.desc()).limit(FOUND_AT_MOST)))
+_ready: OrderedDict[str, Ready] = OrderedDict()
+_lock = Lock()
 
 
-def ground(session: Session, request: Request, decision: str, bodies: Collection[Body], now: datetime) -> Ground:
-    """Return what these bodies are tried on: every fact that any of them looks at, of one and the same instant.
-
-    Assignment: the facts of the last decision by rules; what it did not look at is read as of its instant.
-    Escalation: the facts of now.
-    """
-    rulesets = [usable(body)[0] for body in bodies]
-    fields = frozenset().union(*(fields_used(ruleset) for ruleset in rulesets))
-    decided = _last_decision(session, request, decision) if decision == "assignment" else None
-    kept = journal.detail_of(session, decided.id) if decided else None
-    at = decided.at if decided and kept else now
-    seen = see(session, [request], at, fields, with_people=True)[request.id]
-    stored = parse_facts(_request_facts(kept)) if kept else {}
-    return Ground(request, seen, {**seen.facts, **stored}, decided if kept else None)
-
-
-def try_body(session: Session, on: Ground, body: Body, now: datetime) -> Trial:
-    """Return what a body of rules does; of an unfinished draft, what its finished rules do."""
+def ready(body: Body) -> Ready:
+    """Return a body made ready; the last few are kept by their content."""
+    key = content_hash(body)
+    with _lock:
+        found = _ready.get(key)
+        if found is not None:
+            _ready.move_to_end(key)
+            return found
     ruleset, left_out = usable(body)
-    engine = NativeEngine(ruleset)
-    matching = engine.matching(on.facts)
-    outcome = None
-    if ruleset.hit_policy is HitPolicy.FIRST:
-        needs = needs_of(ruleset)
-        roster = build_roster(session, reference(session), on.request, on.seen, now, needs)
-        outcome = decide(ruleset, matching, roster)
-        acting = outcome.fired
-    else:
-        acting = fired(ruleset, matching)
-    traces = {trace.rule_id: trace for trace in engine.explain(on.facts)}
-    passed = {item.rule for item in outcome.passed_over} if outcome else set()
-    verdicts = tuple(_verdict(rule_id, body, traces, acting, passed, left_out) for rule_id in rule_ids(body))
-    return Trial(tuple(acting), verdicts, outcome)
+    found = Ready(ruleset, NativeEngine(ruleset), left_out)
+    with _lock:
+        _ready[key] = found
+        while len(_ready) > _KEPT:
+            _ready.popitem(last=False)
+    return found
 
 
 def usable(body: Body) -> tuple[Ruleset, frozenset[str]]:
-    """Return the ruleset of the rules that are finished, and the ids of those that are not."""
+    """Return the ruleset of the rules that can act, and the ids of those that are not finished.
+
+    A rule of the bonus that changes a line of an unfinished one cannot act either.
+    """
     plain = {**copy.deepcopy(body), "cases": []}
-    broken: set[int] = set()
-    for problem in check(plain):
-        steps = problem.path.split("/")
-        if steps[1:2] == ["rules"] and len(steps) > 2:
-            broken.add(int(steps[2]))
-        elif steps[1:2] == ["otherwise"]:
+    is_first = HIT_POLICIES[Decision(body["decision"])] is HitPolicy.FIRST
+    left_out: set[str] = set()
+    while True:
+        broken: set[int] = set()
+        lost_otherwise = False
+        for problem in check(plain):
+            steps = problem.path.split("/")
+            if steps[1:2] == ["rules"] and len(steps) > 2:
+                broken.add(int(steps[2]))
+            elif steps[1:2] == ["otherwise"]:
+                lost_otherwise = True
+        if lost_otherwise:
             plain["otherwise"] = _LEAVE
-    ids = rule_ids(body)
-    plain["rules"] = [rule for place, rule in enumerate(plain.get("rules", [])) if place not in broken]
-    return parse(plain), frozenset(ids[place] for place in broken)
+            if not is_first:
+                del plain["otherwise"]
+        if not broken:
+            return parse(plain), frozenset(left_out)
+        ids = rule_ids(plain)
+        left_out |= {ids[place] for place in broken}
+        plain["rules"] = [rule for place, rule in enumerate(plain["rules"]) if place not in broken]
+
+
+def looked_at(bodies: Collection[Body]) -> frozenset[str]:
+    """Return every field that the finished rules of any of these bodies look at, those of candidates left out."""
+    found: set[str] = set()
+    for body in bodies:
+        ruleset = ready(body).ruleset
+        found |= {key for key in fields_used(ruleset) if not key.startswith("candidate.")}
+        found |= _NEEDED.get(ruleset.decision, frozenset())
+        for name, document in _actions(ruleset):
+            found |= {text for text in _texts(document) if text.startswith(PREFIX)}
+            if name == "guarantee":
+                found |= {WORKED, MONTHS_IN_JOB}
+            pools = document.get("to")
+            if name == "assign" and any(text in _OWNERS_POOLS for text in _texts(pools)):
+                found.add("client.owner")
+    return frozenset(found)
+
+
+def with_typed(facts: Mapping[str, Canonical], typed: Typed) -> Facts:
+    """Return the facts with what was typed over them. Raises FactsInvalid."""
+    found = {key: value for key, value in facts.items() if key not in typed}
+    return found | parse_facts({key: value for key, value in typed.items() if value is not None})
+
+
+def verdicts_of(
+    made: Ready, body: Body, facts: Facts, acting: Collection[str], passed: Collection[str] = ()
+) -> tuple[RuleVerdict, ...]:
+    """Return a verdict for each rule of a body, in its order; `acting` and `passed` say what came of those that match.
+
+    `otherwise` has none.
+    """
+    traces = {trace.rule_id: trace for trace in made.engine.explain(facts)}
+    return tuple(_verdict(rule, traces, acting, passed, made.left_out) for rule in body.get("rules", []))
 
 
 def _verdict(
-    rule_id: str,
-    body: Body,
+    rule: Mapping[str, object],
     traces: Mapping[str, RuleTrace],
     acting: Collection[str],
     passed: Collection[str],
     left_out: Collection[str],
 ) -> RuleVerdict:
-    enabled = next(rule.get("enabled", True) is True for rule in body["rules"] if rule.get("id") == rule_id)
+    rule_id, enabled = str(rule.get("id", "")), rule.get("enabled", True) is True
     trace = traces.get(rule_id)
     if trace is None:
         return RuleVerdict(rule_id, enabled, left_out=rule_id in left_out)
@@ -158,29 +175,20 @@ def _verdict(
     )
 
 
-def _last_decision(session: Session, request: Request, decision: str) -> Decision | None:
-    """Return the last decision that rules made about the request; None before any."""
-    statement = select(Decision).where(
-        Decision.subject_kind == "request",
-        Decision.subject_id == request.id,
-        Decision.decision == decision,
-        Decision.version_id.is_not(None),
-    )
-    return session.scalars(statement.order_by(Decision.at.desc(), Decision.id.desc()).limit(1)).first()
+def _actions(ruleset: Ruleset) -> Iterator[tuple[str, dict[str, object]]]:
+    for rule in ruleset.rules:
+        if rule.enabled:
+            yield from ((action.name, action.to_json()) for action in rule.then)
+    yield from ((action.name, action.to_json()) for action in ruleset.otherwise)
 
 
-def _request_facts(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored facts of the request that the vocabulary still knows."""
-    facts = detail.get("facts") or {}
-    return {key: value for key, value in facts.items() if key in FIELDS and not key.startswith("candidate.")}
-
-
-def case_facts(on: Ground) -> dict[str, object]:
-    """Return the facts as a test case keeps them."""
-    return dump_facts(on.facts)
-
-
-def fired_on(on: Ground, body: Body) -> tuple[str, ...]:
-    """Return what a test case on these facts would expect: every pool is taken to have somebody."""
-    ruleset, _ = usable(body)
-    return fired(ruleset, NativeEngine(ruleset).matching(on.facts))
+def _texts(document: object) -> Iterator[str]:
+    """Yield every text that stands somewhere in a JSON value."""
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, dict):
+        for item in document.values():
+            yield from _texts(item)
+    elif isinstance(document, list):
+        for item in document:
+            yield from _texts(item)

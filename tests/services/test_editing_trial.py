@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 from rules_engine.models import Base, Request
 from rules_engine.services import editing_body as edits
 from rules_engine.services.assignment import decide_and_assign
-from rules_engine.services.editing_trial import find_requests, ground, try_body
+from rules_engine.services.trial_escalation import ground_of_request
+from rules_engine.services.trial_requests import ground
+from rules_engine.services.trial_search import find_requests
 from tests.factories import (
     MONDAY,
     Cast,
@@ -43,7 +45,7 @@ def cast(session: Session) -> Cast:
 
 
 def tried(session: Session, request: Request, body: dict[str, Any], now: Any = MONDAY) -> Any:
-    return try_body(session, ground(session, request, "assignment", [body], now), body, now)
+    return ground(session, request, [body], now).run(body)
 
 
 def test_a_new_request_is_tried_on_the_facts_of_now(session: Session, cast: Cast) -> None:
@@ -59,9 +61,9 @@ def test_a_new_request_is_tried_on_the_facts_of_now(session: Session, cast: Cast
 def test_a_draft_is_compared_with_what_is_in_force_on_the_same_ground(session: Session, cast: Cast) -> None:
     request = make_request(session, client=make_client(session, owner=cast.boris), amount_minor=20_000_000)
     draft = edits.move_rule("large", 0)(rules_of_two())
-    on = ground(session, request, "assignment", [rules_of_two(), draft], MONDAY)
-    assert try_body(session, on, rules_of_two(), MONDAY).outcome.manager == "boris"
-    assert try_body(session, on, draft, MONDAY).outcome.manager == "vera"
+    on = ground(session, request, [rules_of_two(), draft], MONDAY)
+    assert on.run(rules_of_two()).outcome.manager == "boris"
+    assert on.run(draft).outcome.manager == "vera"
 
 
 def test_a_decided_request_is_tried_on_the_facts_of_its_decision(session: Session, cast: Cast) -> None:
@@ -69,10 +71,10 @@ def test_a_decided_request_is_tried_on_the_facts_of_its_decision(session: Sessio
     decide_and_assign(session, request, MONDAY)
     request.amount_minor = 100
     later = MONDAY + timedelta(hours=1)
-    on = ground(session, request, "assignment", [rules_of_two()], later)
+    on = ground(session, request, [rules_of_two()], later)
     assert on.decided is not None and on.decided.at == MONDAY
     assert on.facts["request.amount"] == 20_000_000
-    assert try_body(session, on, rules_of_two(), later).fired == ("large",)
+    assert on.run(rules_of_two()).fired == ("large",)
 
 
 def test_an_unfinished_rule_takes_no_part_and_the_others_do(session: Session, cast: Cast) -> None:
@@ -110,9 +112,9 @@ def test_escalation_shows_which_rules_act_now(session: Session, cast: Cast) -> N
         rule("quarter", condition("request.working_minutes_since_assigned", "ge", 15), {"action": "remind"}),
         rule("hour", condition("request.working_minutes_since_assigned", "ge", 60), {"action": "remind"}),
     )
-    trial = try_body(session, ground(session, request, "escalation", [body], late), body, late)
+    trial = ground_of_request(session, request, [body], late).run(body)
     assert trial.fired == ("quarter",)
-    assert trial.outcome is None
+    assert [effect.action for effect in trial.outcome.applied] == ["remind"]
     assert trial.verdicts[1].failed is not None and trial.verdicts[1].failed.seen == 20
 
 
@@ -145,5 +147,9 @@ class TestFinding:
         make_request(session, client_name="ИП Тюльпан")
         assert find_requests(session, "%") == []
         assert find_requests(session, "_") == []
-        assert find_requests(session, "") == []
         assert find_requests(session, "9" * 40) == []
+
+    def test_without_words_the_newest_are_offered(self, session: Session, cast: Cast) -> None:
+        older = make_request(session, client_name="ИП Тюльпан", received_at=MONDAY - timedelta(days=2))
+        newer = make_request(session, client_name="ИП Пион", received_at=MONDAY)
+        assert find_requests(session, " ") == [newer, older]

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from admin.base import commit_and_wake
 from admin.security import actor
 from admin.views.rule_editor.cards import Cards, Inside, Kept, Place
+from admin.views.rule_editor.case_pages import cases_page
 from admin.views.rule_editor.operations import CASES, operation
 from admin.views.rule_editor.pages import blueprint, head, hits
 from admin.views.rule_editor.places import Complaint, complaints
@@ -16,10 +17,7 @@ from admin.views.rule_editor.room import Room, person, room, told
 from admin.views.rule_editor.trying import panel
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import Conflict, NotFound, PravilaError
-from rules_engine.language.cases import CaseResult
 from rules_engine.language.model import OTHERWISE
-from rules_engine.language.shown import show
-from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import RulesetDraft
 from rules_engine.services import editing, publishing, rulebook
 from rules_engine.services.editing import ORDER, DraftChanged, Seen, fingerprint
@@ -65,6 +63,8 @@ def change(decision: str) -> ResponseReturnValue:
         wanted = operation(here, row, form)
         if wanted.edit is None:
             here.session.rollback()
+            if form.get("do") in CASES:
+                return cases_page(here, row, errors=wanted.kept.errors, sent=form), 422
             return _draft_page(here, row, wanted.place, wanted.kept), 422 if wanted.refused else 200
         row = editing.change(
             here.session,
@@ -83,6 +83,7 @@ def change(decision: str) -> ResponseReturnValue:
         return _someone_was_faster(here, refused)
     here.session.commit()
     if form.get("do") in CASES:
+        flash(wanted.said, "good")
         return redirect(url_for("rules.cases", decision=decision))
     session[_SAID] = (wanted.said, wanted.place.rule or form.get("rule", ""))
     place = wanted.place
@@ -91,27 +92,6 @@ def change(decision: str) -> ResponseReturnValue:
     anchor = f"rule-{place.rule or form.get('rule', '')}"
     return redirect(
         url_for("rules.draft", decision=decision, edit=place.rule or None, at=place.at or None, _anchor=anchor), 303
-    )
-
-
-@blueprint.get("/<decision>/cases")
-def cases(decision: str) -> ResponseReturnValue:
-    """The test cases with what really fires: of the draft where there is one, else of what is in force."""
-    here = room(decision)
-    row = editing.draft(here.session, decision)
-    body = row.body if row else rulebook.in_force_at(here.session, decision, here.now).body
-    found = _complaints(here, row) if row else []
-    results = editing.case_results(body)
-    titles = {card.id: card.title for card in Cards(body, here.speaker, lang=here.lang).all()}
-    return render_template(
-        "rules/cases.html",
-        **head(here, "cases"),
-        results=sorted(enumerate(results), key=lambda pair: pair[1].passed),
-        written=body.get("cases", []),
-        facts=[_facts(here, result) for result in results],
-        titles=titles,
-        complaints=found,
-        said_about=[one for one in found if one.input == "cases"],
     )
 
 
@@ -254,15 +234,6 @@ def _as_sent(here: Room, row: RulesetDraft) -> Kept:
         return Kept(texts={"title": form.get("title", ""), "note": form.get("note", "")})
     form["do"] = "refresh"
     return operation(here, row, form).kept
-
-
-def _facts(here: Room, result: CaseResult) -> list[str]:
-    """Return the facts of a test case, one in a line."""
-    names = rulebook.references(here.session)
-    return [
-        f"{FIELDS[key].chip.text(here.lang)}: {show(FIELDS[key], value, here.lang, names=names, zone=here.reader.zone)}"
-        for key, value in result.case.facts.items()
-    ]
 
 
 def _complaints(here: Room, row: RulesetDraft) -> list[Complaint]:

@@ -1,43 +1,20 @@
 """What a sent form of the draft asks for: one edit, what it touches, and which form is open afterwards."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-
-from werkzeug.datastructures import MultiDict
+from collections.abc import Mapping
 
 from admin.views.rule_editor.cards import Kept, Place, title_of
+from admin.views.rule_editor.case_operations import CASE_OPERATIONS
 from admin.views.rule_editor.conditions import submitted
+from admin.views.rule_editor.operating import Form, Maker, Operation
 from admin.views.rule_editor.room import Room
-from admin.views.rule_editor.trying import request_name
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, HitPolicy
 from rules_engine.language.model import OTHERWISE
-from rules_engine.models import Request, RulesetDraft
-from rules_engine.services import editing, editing_trial
+from rules_engine.models import RulesetDraft
+from rules_engine.services import editing
 from rules_engine.services import editing_body as edits
 from rules_engine.services.editing_body import Edit, Node, node_at, pointer, pointer_text, rule_ids, rule_of
-
-Form = MultiDict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An edit, or with `refused` none: then the form stays open with what was typed.
-
-    `said` is announced when it is done, `place` is what is open then; `stays` keeps the form open while the
-    condition or action at `place` has problems.
-    """
-
-    place: Place
-    edit: Edit | None = None
-    said: str = ""
-    stays: bool = False
-    kept: Kept = field(default_factory=Kept)
-
-    @property
-    def refused(self) -> bool:
-        return self.edit is None and bool(self.kept.errors)
 
 
 def operation(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -168,7 +145,7 @@ def _switch(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     return Operation(Place(), edits.switch_rule(rule, enabled), said)
 
 
-def _move(by: int) -> "Maker":
+def _move(by: int) -> Maker:
     def make(here: Room, draft: RulesetDraft, form: Form) -> Operation:
         ids, rule = rule_ids(draft.body), form.get("rule", "")
         rule_of(draft.body, rule)
@@ -180,31 +157,6 @@ def _move(by: int) -> "Maker":
 
     return make
 
-
-def _accept_case(here: Room, draft: RulesetDraft, form: Form) -> Operation:
-    index = _whole(form.get("case", ""), 10_000)
-    results = editing.case_results(draft.body)
-    if index >= len(results):
-        raise NotFound(what=f"case {index}")
-    edit = edits.expect_of_case(index, results[index].fired)
-    return Operation(Place(), edit, _("The test case now expects this answer."))
-
-
-def _add_case(here: Room, draft: RulesetDraft, form: Form) -> Operation:
-    """Keep the tried request as a test case: its facts, and what the draft answers now."""
-    row = here.session.get(Request, _whole(form.get("request", ""), 10**15))
-    if row is None:
-        raise NotFound(what="request")
-    on = editing_trial.ground(here.session, row, here.decision.value, [draft.body], here.now)
-    edit = edits.add_case(request_name(row), editing_trial.case_facts(on), editing_trial.fired_on(on, draft.body))
-    return Operation(Place(), edit, _("The test case is kept."))
-
-
-def _remove_case(here: Room, draft: RulesetDraft, form: Form) -> Operation:
-    return Operation(Place(), edits.remove_case(_whole(form.get("case", ""), 10_000)), _("The test case is removed."))
-
-
-Maker = Callable[[Room, RulesetDraft, Form], Operation]
 
 _OPERATIONS: Mapping[str, Maker] = {
     "condition": _condition,
@@ -225,11 +177,9 @@ _OPERATIONS: Mapping[str, Maker] = {
     "up": _move(-1),
     "down": _move(1),
     "move": _move(0),
-    "add-case": _add_case,
-    "accept-case": _accept_case,
-    "remove-case": _remove_case,
+    **CASE_OPERATIONS,
 }
-CASES = frozenset({"add-case", "accept-case", "remove-case"})
+CASES = frozenset(CASE_OPERATIONS)
 """After these the page of the test cases is shown."""
 
 

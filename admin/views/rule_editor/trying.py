@@ -1,168 +1,227 @@
-"""The trial beside the rules: a stored request, what the rules in force and the draft do with it, and why."""
+"""The trial beside the rules: something real or typed values, what both bodies do with them, and why. Nothing is kept.
 
-from dataclasses import dataclass
+What is tried stands in the session of the person, for each decision by itself, until something else is picked.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from flask import request, session
+from werkzeug.datastructures import MultiDict
 
-from admin.language import money
-from admin.views.rule_editor.cards import title_of
-from admin.views.rule_editor.room import Room, person
+from admin.views.rule_editor import trying_found, trying_typed
+from admin.views.rule_editor.case_words import expectation_words, facts_title
+from admin.views.rule_editor.conditions import Option
+from admin.views.rule_editor.room import Room
+from admin.views.rule_editor.trying_found import Offer, Picked
+from admin.views.rule_editor.trying_results import Result, result
+from admin.views.rule_editor.trying_typed import InputGroup
 from admin.views.rule_editor.wording import _
-from rules_engine.decisions.assignment_words import candidate_words, choice_words, explain_assignment
-from rules_engine.decisions.field_words import condition_words
-from rules_engine.language.engines.base import FailedCondition
-from rules_engine.language.kinds import Decision as Kind
-from rules_engine.language.model import OTHERWISE
-from rules_engine.language.values import dump
-from rules_engine.language.vocabulary import FIELDS
-from rules_engine.models import Decision, Request
-from rules_engine.services import rulebook
-from rules_engine.services.editing_body import Body, rule_ids, rule_of
-from rules_engine.services.editing_trial import Ground, Trial, find_requests, ground, try_body
+from rules_engine.errors import InputError
+from rules_engine.language.errors import FactsInvalid
+from rules_engine.language.kinds import Decision
+from rules_engine.language.vocabulary.fields_other import EVENTS
+from rules_engine.services import trials
+from rules_engine.services.editing_body import Body
+from rules_engine.services.editing_trial import looked_at
+from rules_engine.services.trial_bonus import MonthGround
+from rules_engine.services.trial_callbacks import EVENT
+from rules_engine.services.trial_requests import RequestGround
+from rules_engine.services.trials import Ground, Subject
 
-TRIED_ON_REQUESTS = frozenset({Kind.ASSIGNMENT, Kind.ESCALATION})
 _KEPT = "rules_tried"
+_MOST = 1_500
+"""So many letters of typed values a cookie bears beside everything else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """What one body does: the answer in large, the rule beneath it. `note` where there is more to say."""
+class State:
+    """What somebody is trying: what he picked, what he typed over it (JSON), whether the form of values is open."""
 
-    answer: str
-    rule: str
-    note: str = ""
+    subject: Subject = field(default_factory=Subject)
+    typed: Mapping[str, object] = field(default_factory=dict)
+    is_typing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """One rule: `acts`, `matched` or not, and why not. `number` is None for `otherwise`."""
+class CaseProposal:
+    """The test case that the trial would make: its title, its facts as JSON text, what it would expect, in words."""
 
-    number: int | None
-    rule: str
     title: str
-    acts: bool
-    matched: bool
-    why: str
+    facts: str
+    expects: str
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """The whole trial. `verdicts` are of the draft where there is one."""
+class Panel:
+    """Everything that the template of the trial shows; `result` is None while nothing is tried."""
 
-    request: Request
-    name: str
-    now: Side
-    draft: Side | None
-    same: bool
-    verdicts: tuple[Verdict, ...]
-    reasons: tuple[str, ...]
-    candidates: tuple[str, ...]
-    decided: Decision | None
+    query: str
+    offers: tuple[Offer, ...]
+    is_search: bool
+    picked: Picked | None
+    month: str
+    months: tuple[tuple[str, str], ...]
+    events: tuple[Option, ...]
+    is_typing: bool
+    is_changed: bool
+    groups: tuple[InputGroup, ...]
+    problem: str
+    result: Result | None
+    decided_at: datetime | None
+    is_stored: bool
+    case: CaseProposal | None
 
 
 def panel(here: Room, in_force: Body, draft: Body | None) -> dict[str, Any]:
-    """Return what the template of the trial shows; the request that was tried last is kept for the next page."""
-    if here.decision not in TRIED_ON_REQUESTS:
-        return {"tries_requests": False}
-    query = request.args.get("q", "").strip()[:100]
+    """Return what the template of the trial shows, by what the address of the page asks for and what is kept."""
+    state = _asked(here, _state(here))
+    _keep(here, state)
+    return _shown(here, state, in_force, draft)
+
+
+def sent_values(here: Room, in_force: Body, draft: Body | None) -> dict[str, str]:
+    """Keep what a sent form of values says, and return what in it cannot be taken, by field; empty where all can."""
+    state, problems = _typed_now(here, _asked(here, _state(here)), in_force, draft)
+    _keep(here, state)
+    return problems
+
+
+def panel_again(here: Room, in_force: Body, draft: Body | None, problems: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `panel` does, with the form of values as it was sent and what is wrong with it."""
+    return _shown(here, _state(here), in_force, draft, problems, request.form)
+
+
+def _state(here: Room) -> State:
+    kept = session.get(_KEPT, {}).get(here.decision.value)
+    if not isinstance(kept, dict):
+        return State()
+    return State(Subject.read(kept.get("on", "")), dict(kept.get("typed") or {}), bool(kept.get("open")))
+
+
+def _keep(here: Room, state: State) -> None:
+    kept = {"on": str(state.subject), "typed": dict(state.typed), "open": state.is_typing}
+    every = dict(session.get(_KEPT, {}))
+    if every.get(here.decision.value, {"on": "", "typed": {}, "open": False}) != kept:
+        session[_KEPT] = {**every, here.decision.value: kept}
+
+
+def _asked(here: Room, state: State) -> State:
+    """Return the state after what the address asks for: another subject, the form opened or closed."""
     chosen = request.args.get("try", "")
-    kept = dict(session.get(_KEPT, {}))
-    if chosen.isdecimal() and len(chosen) < 16:
-        kept[here.decision.value] = int(chosen)
-        session[_KEPT] = kept
-    found = find_requests(here.session, query) if query else []
-    if len(found) == 1:
-        kept[here.decision.value] = found[0].id
-        session[_KEPT] = kept
-    row = None
-    if not query or len(found) == 1:
-        row = here.session.get(Request, kept.get(here.decision.value, 0))
+    if chosen:
+        state = State(Subject.read(f"request:{chosen}" if chosen.isdecimal() else chosen), {}, state.is_typing)
+    query = request.args.get("q", "").strip()[:100]
+    if query:
+        found = trying_found.offers(here, query, _month(here, state))
+        if len(found) == 1:
+            state = State(Subject.read(found[0].subject), {}, state.is_typing)
+    opened = request.args.get("typing", "")
+    if opened == "only":
+        return State(Subject(), {}, True)
+    return State(state.subject, state.typed, opened == "yes") if opened in ("yes", "no") else state
+
+
+def _typed_now(here: Room, state: State, in_force: Body, draft: Body | None) -> tuple[State, dict[str, str]]:
+    """Return the state after a sent form of values, and what in it cannot be taken, by field."""
+    bodies = [in_force] if draft is None else [in_force, draft]
+    do = request.form.get("do", "")
+    subject = Subject.read(request.form.get("on", ""))
+    if do == "reset":
+        return State(subject, {}, state.is_typing), {}
+    if do == "event":
+        event = request.form.get("event", "")
+        kept = {key: value for key, value in state.typed.items() if key != EVENT}
+        known = {choice.value for choice in EVENTS}
+        return State(subject, {**kept, EVENT: event} if event in known else kept, state.is_typing), {}
+    picked = _prepared(here, subject, {}, bodies)
+    values = trials.values(picked) if picked is not None else {}
+    typed, problems = trying_typed.read(here, _fields(bodies), values, request.form)
+    if EVENT in state.typed and EVENT not in typed and f"{trying_typed.PREFIX}{EVENT}" not in request.form:
+        typed[EVENT] = state.typed[EVENT]
+    if len(json.dumps(typed, ensure_ascii=False)) > _MOST:
+        longest = max(typed, key=lambda key: len(str(typed[key])))
+        problems[longest] = _("All values together are too long; shorten this one.")
+    return (State(subject, state.typed, True), problems) if problems else (State(subject, typed, True), {})
+
+
+def _shown(
+    here: Room,
+    state: State,
+    in_force: Body,
+    draft: Body | None,
+    problems: Mapping[str, str] | None = None,
+    sent: MultiDict[str, str] | None = None,
+) -> dict[str, Any]:
+    bodies = [in_force] if draft is None else [in_force, draft]
+    query = request.args.get("q", "").strip()[:100]
+    month = _month(here, state)
+    chosen = trying_found.picked(here, state.subject)
+    subject = state.subject if chosen else Subject()
+    offered = trying_found.offers(here, query, month) if query or (chosen is None and not state.is_typing) else []
+    is_tried = chosen is not None or bool(state.typed)
+    on = _prepared(here, subject, state.typed, bodies) if is_tried else None
+    values: Mapping[str, object] = {}
+    if state.is_typing:
+        before = _prepared(here, subject, {}, bodies)
+        values = trials.values(before) if before is not None else {}
+    event = str(state.typed.get(EVENT) or "")
     return {
         "tries_requests": True,
-        "query": query,
-        "found": [(one, request_name(one)) for one in found] if len(found) != 1 else [],
-        "tried": _tried(here, row, in_force, draft) if row else None,
+        "trial": Panel(
+            query=query or (chosen.search if chosen else ""),
+            offers=tuple(offered) if not query or len(offered) != 1 else (),
+            is_search=bool(query),
+            picked=chosen,
+            month=month,
+            months=tuple(trying_found.months(here)),
+            events=tuple(_events(here, event)) if chosen and here.decision is Decision.CALLBACKS else (),
+            is_typing=state.is_typing,
+            is_changed=bool(state.typed),
+            groups=trying_typed.inputs(here, _fields(bodies), values, state.typed, problems, sent)
+            if state.is_typing
+            else (),
+            problem=_("There is nothing to count for him in this month.") if is_tried and on is None else "",
+            result=result(here, on, in_force, draft) if on is not None else None,
+            decided_at=on.decided.at if isinstance(on, RequestGround) and on.decided else None,
+            is_stored=isinstance(on, MonthGround) and on.is_stored,
+            case=_case(here, on, chosen, bodies) if on is not None and draft is not None else None,
+        ),
     }
 
 
-def request_name(row: Request) -> str:
-    """Return how a request is called in the trial: number, client, amount."""
-    client = row.client.name if row.client else row.client_name
-    parts = [_("Request %(n)s", n=row.id), client, money(row.amount_minor) if row.amount_minor is not None else ""]
-    return " · ".join(part for part in parts if part)
+def _prepared(here: Room, subject: Subject, typed: Mapping[str, object], bodies: Collection[Body]) -> Ground | None:
+    try:
+        return trials.prepare(here.session, here.decision, subject, typed, bodies, here.now)
+    except (FactsInvalid, InputError):
+        # Typed before a field got another type, or an address made by hand: nothing can be tried on it.
+        return None
 
 
-def _tried(here: Room, row: Request, in_force: Body, draft: Body | None) -> Tried:
-    bodies = [in_force, draft] if draft is not None else [in_force]
-    on = ground(here.session, row, here.decision.value, bodies, here.now)
-    present = try_body(here.session, on, in_force, here.now)
-    shown, body = present, in_force
-    if draft is not None:
-        shown, body = try_body(here.session, on, draft, here.now), draft
-    now, then = _side(here, present, in_force), _side(here, shown, body)
-    names = rulebook.references(here.session)
-    trace = shown.outcome.to_json() if shown.outcome else None
-    last = trace["attempts"][-1] if trace and trace["attempts"] else None
-    reasons: list[str] = []
-    if trace is not None:
-        chosen = shown.outcome is not None and shown.outcome.manager_id is not None
-        reasons = (
-            choice_words(last, here.lang) if last and chosen else explain_assignment(trace, here.lang, names=names)
-        )
-    return Tried(
-        request=row,
-        name=request_name(row),
-        now=now,
-        draft=then if draft is not None else None,
-        same=now == then,
-        verdicts=_verdicts(here, shown, body, on),
-        reasons=tuple(reasons),
-        candidates=tuple(candidate_words(one, here.lang) for one in last["candidates"]) if last else (),
-        decided=on.decided,
+def _fields(bodies: Collection[Body]) -> frozenset[str]:
+    return looked_at(bodies)
+
+
+def _case(here: Room, on: Ground, chosen: Picked | None, bodies: Collection[Body]) -> CaseProposal:
+    facts = trials.case_facts(on, bodies)
+    body = list(bodies)[-1]
+    return CaseProposal(
+        title=chosen.name if chosen else facts_title(here, facts),
+        facts=json.dumps(facts, ensure_ascii=False),
+        expects=expectation_words(here, body, trials.expectation(body, facts)),
     )
 
 
-def _side(here: Room, trial: Trial, body: Body) -> Side:
-    titles = [_title(here, body, rule_id) for rule_id in trial.fired]
-    if trial.outcome is None:
-        return Side("; ".join(titles) or _("no rule acts"), "")
-    rule = f"«{titles[0]}»" if titles and here.lang == "ru" else f"“{titles[0]}”" if titles else ""
-    chosen = trial.outcome.manager
-    return Side(person(here.session, chosen) if chosen else _("nobody yet"), rule)
+def _month(here: Room, state: State) -> str:
+    """Return the month that is asked for, of what was picked, or the one that is offered first; "" but for bonuses."""
+    offered = {month for month, _label in trying_found.months(here)}
+    wanted = request.args.get("month", "")
+    return next((month for month in (wanted, state.subject.month) if month in offered), trying_found.usual_month(here))
 
 
-def _verdicts(here: Room, trial: Trial, body: Body, on: Ground) -> tuple[Verdict, ...]:
-    names = rulebook.references(here.session)
-    found = []
-    for number, one in enumerate(trial.verdicts, 1):
-        if not one.enabled:
-            why = _("switched off")
-        elif one.left_out:
-            why = _("not finished, takes no part")
-        elif one.failed is not None:
-            why = _failed(here, one.failed, names)
-        elif one.passed_over:
-            why = _("matches, but nobody of its people can take it now")
-        elif one.matched and not one.acts:
-            why = _("matches too, but an earlier rule decides")
-        else:
-            why = ""
-        found.append(Verdict(number, one.rule, _title(here, body, one.rule), one.acts, one.matched, why))
-    if body.get("otherwise"):
-        acts = OTHERWISE in trial.fired
-        found.append(Verdict(None, OTHERWISE, _("Otherwise"), acts, acts, ""))
-    return tuple(found)
-
-
-def _failed(here: Room, failed: FailedCondition, names: rulebook.StoredReferences) -> str:
-    seen = None if failed.seen is None else dump(FIELDS[failed.field], failed.seen)
-    return condition_words(
-        failed.field, failed.op, failed.value, seen, here.lang, unwanted=failed.unwanted, names=names
-    )
-
-
-def _title(here: Room, body: Body, rule_id: str) -> str:
-    if rule_id == OTHERWISE:
-        return _("Otherwise")
-    return title_of(rule_of(body, rule_id), here.lang) if rule_id in rule_ids(body) else rule_id
+def _events(here: Room, chosen: str) -> list[Option]:
+    named = [Option(one.value, one.label.text(here.lang), one.value == chosen) for one in EVENTS]
+    return [Option("", _("as it stands now"), not chosen), *named]
