@@ -83,13 +83,13 @@ def processed() -> ResponseReturnValue:
     """Show which requests are processed: small ones and large ones, and how much each manager leans to large ones."""
     view = _view()
     session, now = db_session(), request_now()
-    found = control.figures(session, view.period, now, ids=view.ids)
+    found = control.figures(session, view.period, now, ids=view.ids, with_indices=True)
     own = found.managers.get(view.manager.id) if view.manager else None
     return render_template(
         "control/processed.html",
         view=view,
         chart=chart(found.sizes, {**view.link, "manager": view.manager.login if view.manager else None}),
-        lines=_with_index(found, view.ids, request.args.get("sort", "")),
+        lines=_with_index(found, request.args.get("sort", "")),
         own=Line(view.manager.name, "", own, login=view.manager.login) if view.manager and own else None,
         sort=request.args.get("sort", ""),
         index_text=control_tables.index_text,
@@ -271,12 +271,10 @@ def chart(sizes: Sequence[Size], link: dict[str, Any]) -> dict[str, Any] | None:
 CHART_TOP, CHART_HEIGHT = 24, 130
 
 
-def _with_index(found: Figures, ids: list[int] | None, sort: str) -> list[tuple[Line, Any]]:
-    session = db_session()
-    indices = control.concentrations(session, found.period, request_now(), ids=ids)
-    picture = reference(session)
+def _with_index(found: Figures, sort: str) -> list[tuple[Line, Any]]:
+    picture = reference(db_session())
     lines = [
-        (line, indices.get(one.id))
+        (line, found.indices.get(one.id))
         for line in control_tables.manager_lines(found, picture, sort)
         if (one := picture.by_login(line.login)) is not None and line.counts.owed
     ]
@@ -340,8 +338,8 @@ def _sizes_sheet(view: View) -> Sheet:
 
 
 def _index_sheet(view: View) -> Sheet:
-    found = control.figures(db_session(), view.period, request_now(), ids=view.ids)
-    lines = _with_index(found, view.ids, request.args.get("sort", ""))
+    found = control.figures(db_session(), view.period, request_now(), ids=view.ids, with_indices=True)
+    lines = _with_index(found, request.args.get("sort", ""))
     return Sheet(_named(view, "index"), f"{view.period.first} - {view.period.last}", control_tables.index_rows(lines))
 
 

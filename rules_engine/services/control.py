@@ -88,6 +88,7 @@ class Figures:
     """Counts of a period by manager and by present team (None: those without one), and of all together.
 
     `sizes`: how many were processed of five equal groups of requests, from small to large; fewer below five requests.
+    `indices`: the cherry-picking index by manager, where it was asked for; who has processed nothing has none.
     """
 
     period: Period
@@ -95,6 +96,7 @@ class Figures:
     teams: Mapping[int | None, Counts]
     total: Counts
     sizes: tuple["Size", ...]
+    indices: Mapping[int, Concentration] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +138,19 @@ def members(session: Session, team: str | None) -> list[int] | None:
     return [one.id for one in picture.managers.values() if one.team_id == found.id]
 
 
-def figures(session: Session, period: Period, now: datetime, *, ids: Collection[int] | None = None) -> Figures:
+def figures(
+    session: Session,
+    period: Period,
+    now: datetime,
+    *,
+    ids: Collection[int] | None = None,
+    with_indices: bool = False,
+) -> Figures:
     """Return the figures of a period for these managers (None: all who had anything, or were there); five queries."""
     control_rows.prepare(session)
     picture = reference(session)
     counted: dict[int, dict[str, Any]] = defaultdict(dict)
-    sums, sizes = _sums_and_sizes(session, period, now, ids)
+    sums, sizes, values = _sums_and_sizes(session, period, now, ids, with_values=with_indices)
     for found in (sums, _answers(session, picture, period, now, ids)):
         for manager_id, of_manager in found.items():
             counted[manager_id].update(of_manager)
@@ -165,6 +174,7 @@ def figures(session: Session, period: Period, now: datetime, *, ids: Collection[
         {team_id: together(of_team) for team_id, of_team in by_team.items()},
         together(managers.values()),
         sizes,
+        {manager_id: index for manager_id, text in values.items() if (index := _index(text)) is not None},
     )
 
 
@@ -173,19 +183,6 @@ def together(parts: Iterable[Counts]) -> Counts:
     parts = list(parts)
     waits = sorted(wait for part in parts for wait in part.waits)
     return Counts(**{name: sum(getattr(part, name) for part in parts) for name in _SUMMED}, waits=tuple(waits))
-
-
-def concentrations(
-    session: Session, period: Period, now: datetime, *, ids: Collection[int] | None = None
-) -> dict[int, Concentration]:
-    """Return the cherry-picking index by manager; who has processed nothing has none."""
-    control_rows.prepare(session)
-    counts: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    query = control_rows.values_of_managers(control_rows.facts(period, now, ids))
-    for manager_id, value, number, done in rows(session, query, {}):
-        counts[manager_id].append((value, number, int(done)))
-    found = ((manager_id, concentration(of_manager)) for manager_id, of_manager in counts.items())
-    return {manager_id: index for manager_id, index in found if index is not None}
 
 
 def sizes(session: Session, period: Period, now: datetime, *, ids: Collection[int] | None = None) -> tuple[Size, ...]:
@@ -200,11 +197,16 @@ def unassigned(session: Session, period: Period, now: datetime) -> int:
 
 
 def _sums_and_sizes(
-    session: Session, period: Period, now: datetime, ids: Collection[int] | None
-) -> tuple[dict[int, dict[str, int]], tuple[Size, ...]]:
-    """Return what is summed by manager, and the five groups: one statement, so that the facts are found once."""
+    session: Session, period: Period, now: datetime, ids: Collection[int] | None, *, with_values: bool
+) -> tuple[dict[int, dict[str, int]], tuple[Size, ...], dict[int, str]]:
+    """Return what is summed by manager, the five groups, and by manager the values that his index is counted from.
+
+    One statement, so that the facts are found once. The values are a text `value:processed:value:processed`.
+    """
     found = control_rows.facts(period, now, ids)
     owed, number = control_rows.is_received(found), func.count()
+    worth = cast(found.c.value, String) + ":" + cast(found.c.is_processed, String)
+    counted = func.aggregate_strings(worth, ":").filter(control_rows.is_ranked(found))
     sums = select(
         literal(_BY_MANAGER),
         found.c.manager_id,
@@ -215,18 +217,27 @@ def _sums_and_sizes(
         func.sum(found.c.was_taken),
         func.sum(found.c.was_given),
         number.filter(found.c.was_given == 1, found.c.is_marked == 1),
+        counted if with_values else literal(""),
     ).group_by(found.c.manager_id)
     groups = _size_query(found).subquery()
     nothing = (literal(0),) * 3
-    by_size = select(literal(_BY_SIZE), *groups.c, *nothing)
+    by_size = select(literal(_BY_SIZE), *groups.c, *nothing, literal(""))
     names = ("received", "owed", "processed", "paid", "taken", "given", "marked")
-    by_manager, size_rows = {}, []
+    by_manager, size_rows, values = {}, [], {}
     for kind, *row in rows(session, select(union_all(sums, by_size).subquery()), {}):
         if kind == _BY_MANAGER:
-            by_manager[row[0]] = {name: int(value) for name, value in zip(names, row[1:], strict=True)}
+            by_manager[row[0]] = {name: int(value) for name, value in zip(names, row[1:-1], strict=True)}
+            if row[-1]:
+                values[row[0]] = row[-1]
         else:
             size_rows.append(row[:5])
-    return by_manager, tuple(_sizes(sorted(size_rows)))
+    return by_manager, tuple(_sizes(sorted(size_rows))), values
+
+
+def _index(values: str) -> Concentration | None:
+    """Return the index of what `_sums_and_sizes` says of a manager; None where nothing was processed."""
+    numbers = [int(number) for number in values.split(":")]
+    return concentration((value, 1, done) for value, done in zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _size_query(found: CTE) -> Select[*tuple[Any, ...]]:

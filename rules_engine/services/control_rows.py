@@ -160,15 +160,9 @@ def sized(rows: CTE) -> Subquery:
     return select(once, group.label("size")).subquery("sized")
 
 
-def values_of_managers(rows: CTE) -> Select[Any]:
-    """Return by manager and value how many requests of `facts` were due, and how many of them he processed."""
-    return (
-        select(
-            rows.c.manager_id, rows.c.value, func.count().label("number"), func.sum(rows.c.is_processed).label("done")
-        )
-        .where(is_received(rows), rows.c.value.is_not(None), rows.c.was_due == 1)
-        .group_by(rows.c.manager_id, rows.c.value)
-    )
+def is_ranked(rows: CTE) -> ColumnElement[bool]:
+    """Return the condition that a row of `facts` counts where requests are ranked by value: received, known and due."""
+    return and_(is_received(rows), rows.c.value.is_not(None), rows.c.was_due == 1)
 
 
 def answers(period: Period, now: datetime, ids: Ids) -> Subquery:

@@ -140,8 +140,7 @@ def _measured(sessions: sessionmaker[Session]) -> list[Line]:
         control.unassigned(session, period, AFTER)
 
     def by_manager(session: Session, period: control_period.Period) -> None:
-        control.figures(session, period, AFTER)
-        control.concentrations(session, period, AFTER)
+        control.figures(session, period, AFTER, with_indices=True)
 
     def listed(session: Session, period: control_period.Period) -> None:
         control_lists.page(session, period, AFTER, control_lists.Asked("unprocessed"), number=3)
@@ -152,7 +151,7 @@ def _measured(sessions: sessionmaker[Session]) -> list[Line]:
 
     whole = taken(page)
     return [
-        Line("the first page: figures and five groups", whole, f"limit {LIMIT_SECONDS:.0f} s"),
+        Line("the first page: figures and five groups", whole, f"limit of each {LIMIT_SECONDS:.0f} s"),
         Line("five groups from small to large, for a file", taken(lambda s, p: control.sizes(s, p, AFTER))),
         Line("which requests are processed, index by manager", taken(by_manager)),
         Line("a page of the requests that are not processed", taken(listed)),
@@ -192,7 +191,7 @@ def main() -> int:
     requests = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     lines = measure(requests)
     print(table(lines, requests))
-    return 1 if lines and lines[0].seconds > LIMIT_SECONDS else 0
+    return 1 if any(line.seconds > LIMIT_SECONDS for line in lines or ()) else 0
 
 
 if __name__ == "__main__":

@@ -257,10 +257,10 @@ class TestSizes:
         assert [one.of_hundred for one in sizes] == [0, 0, 0, 50, 100]
         period = control_period.month(any_session, OCTOBER)
         assert control.sizes(any_session, period, NOW) == sizes
-        index = control.concentrations(any_session, period, NOW)[cast.anna.id]
+        index = control.figures(any_session, period, NOW, with_indices=True).indices[cast.anna.id]
         # Places 8, 9, 10 of 10: 2/(10·0.3)·(0.75 + 0.85 + 0.95) − 1.
         assert index.value == Fraction(7, 10)
-        assert control.concentrations(any_session, period, NOW, ids=[cast.boris.id]) == {}
+        assert control.figures(any_session, period, NOW, ids=[cast.boris.id], with_indices=True).indices == {}
 
     def test_a_request_that_went_on_counts_once_and_as_processed_by_whoever_did(self, session: Session) -> None:
         cast = make_cast(session)
@@ -288,7 +288,8 @@ class TestSizes:
         assert [one.requests for one in sizes] == [4] * 5
         # By age the groups would say 4, 4, 2, 0, 0: small ones are done, large ones are not.
         assert max(one.processed for one in sizes[3:]) > 0
-        index = control.concentrations(session, control_period.month(session, OCTOBER), NOW)[cast.anna.id]
+        month = control_period.month(session, OCTOBER)
+        index = control.figures(session, month, NOW, with_indices=True).indices[cast.anna.id]
         assert index.value == 0
 
 
