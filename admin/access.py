@@ -195,6 +195,7 @@ TABLE: dict[str, Row] = {
     "rules.start": HEADS,
     "rules.draft": HEADS,
     "rules.change": HEADS,
+    "rules.bonus_beside": HEADS,
     "rules.publish": HEADS,
     "rules.rebase": HEADS,
     "rules.discard": HEADS,

@@ -22,7 +22,7 @@ _FLOOR = Words("Итог не бывает ниже нуля", "The total is nev
 
 @dataclass(frozen=True, slots=True)
 class LineNames:
-    """Names by the code of a line. `lone`: the only line of its rule, so that the rule need not name it."""
+    """Names by the code of a line. `lone`: called just like its rule, which so need not name it."""
 
     names: Mapping[str, Words] = field(default_factory=lambda: MappingProxyType({}))
     lone: frozenset[str] = frozenset()
@@ -36,22 +36,23 @@ class LineNames:
 def line_names(document: Mapping[str, object]) -> LineNames:
     """Return the names of the lines that a document makes, finished or not, `guarantee` and `floor` included.
 
-    A line is called like its rule; where a rule makes several, what makes them follows: “Premium — the part above 1”.
+    The first line of a rule is called like the rule; to further ones is added what they are: “Premium: the part
+    above 1”.
     """
     names = {"guarantee": _GUARANTEE, "floor": _FLOOR}
     lone: set[str] = set()
     for title, actions in _rules(document):
         made = list(_made(actions))
-        if len(made) == 1:
-            names[made[0][0]] = title
-            lone.add(made[0][0])
-            continue
-        kinds = Counter(kind for _, kind in made)
+        kinds = Counter(kind for _, kind in made[1:])
         seen: Counter[Words] = Counter()
-        for line, kind in made:
+        for place, (line, kind) in enumerate(made):
+            if place == 0:
+                names[line] = title
+                lone.add(line)
+                continue
             seen[kind] += 1
             number = f" {seen[kind]}" if kinds[kind] > 1 else ""
-            names[line] = Words(*(f"{title.text(lang)} — {kind.text(lang)}{number}" for lang in ("ru", "en")))
+            names[line] = Words(*(f"{title.text(lang)}: {kind.text(lang)}{number}" for lang in ("ru", "en")))
     return LineNames(MappingProxyType(names), frozenset(lone))
 
 

@@ -171,10 +171,10 @@ def test_lines_of_a_statement_are_called_like_their_rules() -> None:
     first, second, third = (
         plain(rule_spans(ruleset, rule, "ru")).replace("\u00a0", " ") for rule in ruleset.rules[-3:]
     )
-    assert "часть сверх: 1 — отдельной строкой; строка: «Плановая премия — матрица»." in first
+    assert "часть сверх: 1 — отдельной строкой." in first
     assert second == "Всегда: начисляется: 100 ₽."
     assert third == (
-        "Всегда: предел для строк: «Плановая премия — часть сверх 1», «Правило 0», «Плановая премия — матрица»; "
+        "Всегда: предел для строк: «Плановая премия: часть сверх 1», «Правило 0», «Плановая премия»; "
         "сумма: 9 000 ₽."
     )
     assert "premium" not in first + second + third

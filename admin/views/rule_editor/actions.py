@@ -44,6 +44,8 @@ class ActionForm:
     names: tuple[Option, ...]
     inputs: tuple[Input, ...]
     errors: Mapping[str, str]
+    bonus: object | None = None
+    """The table of a bonus component with what stands beside it; None for other actions."""
 
 
 class Actions:

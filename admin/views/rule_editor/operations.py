@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+from rules_engine.services.editing_bonus import with_own_lines
+
+from admin.views.rule_editor.bonus_operations import SHAPE, reshape
 from admin.views.rule_editor.cards import Kept, Place, title_of
 from admin.views.rule_editor.case_operations import CASE_OPERATIONS
 from admin.views.rule_editor.conditions import submitted
@@ -19,6 +22,8 @@ from rules_engine.services.editing_body import Edit, Node, node_at, pointer, poi
 
 def operation(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     """Return what the form asks for. Raises NotFound for an unknown request or place."""
+    if form.get("do", "").startswith(SHAPE):
+        return reshape(here, form, _place(form))
     make = _OPERATIONS.get(form.get("do", ""))
     if make is None:
         raise NotFound(what=form.get("do", "")[:60])
@@ -131,7 +136,7 @@ def _duplicate(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     rule = form.get("rule", "")
     title = title_of(rule_of(draft.body, rule), here.lang)
     rule_id = edits.new_id(title, editing.taken_ids(here.session, here.decision, draft.body))
-    edit = edits.duplicate_rule(rule, rule_id, _("copy"))
+    edit = with_own_lines(edits.duplicate_rule(rule, rule_id, _("copy")), rule_id)
     return Operation(Place(rule_id, "title"), edit, _("A copy stands behind the rule, switched off."))
 
 

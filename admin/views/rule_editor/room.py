@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from admin.base import db_session, request_now, shell
 from admin.language import language
 from admin.views.rule_editor.actions import Actions
+from admin.views.rule_editor.bonus_actions import BonusActions
 from admin.views.rule_editor.conditions import Conditions
 from admin.views.rule_editor.sentences import Part, Speaker, marked
 from admin.views.rule_editor.typed import Reader
@@ -62,7 +63,9 @@ def room(decision: str) -> Room:
         reader=reader,
         speaker=Speaker(known, lang, rulebook.references(session), zone, _lines(session, known, now)),
         conditions=Conditions(known, lang, reader, lists),
-        actions=Actions(known, lang, reader, lists),
+        actions=BonusActions(lang, reader, lists, session, now)
+        if known is Decision.BONUS
+        else Actions(known, lang, reader, lists),
     )
 
 

@@ -1,0 +1,362 @@
+"""The forms of bonus rules: plain inputs, tables, the choice between part and whole, and what stands beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from admin.views.rule_editor.actions import ActionForm, Actions, Input
+from admin.views.rule_editor.bonus_curve import Person
+from admin.views.rule_editor.bonus_forms import (
+    STORED,
+    BonusTexts,
+    Texts,
+    axis_kind,
+    first,
+    spec_of,
+    table_of,
+    text_at,
+)
+from admin.views.rule_editor.bonus_live import MODES, Live, People, live_of
+from admin.views.rule_editor.conditions import Lists, Option, OptionGroup
+from admin.views.rule_editor.typed import Reader
+from admin.views.rule_editor.wording import _, capital
+from rules_engine.errors import NotFound
+from rules_engine.language.kinds import Decision
+from rules_engine.language.kinds import FieldType as T
+from rules_engine.language.line_names import line_names
+from rules_engine.language.vocabulary import FIELDS, Param, ParamType
+from rules_engine.services import editing, rulebook
+from rules_engine.services.bonus_drafts import ground_of, last_month
+from rules_engine.services.bonus_texts import month_words
+from rules_engine.services.editing_body import Body, Node, pointer, rule_ids, rule_of
+from rules_engine.services.editing_bonus import free_line, lines_above, lines_of
+from rules_engine.services.reference import reference
+
+_PLAIN = (ParamType.MEASURE, ParamType.MONEY, ParamType.EXACT, ParamType.COUNT)
+_SUFFIXES = {T.MONEY: "₽", T.PERCENT: "%"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One input of a table. `label` is for those who do not see its column."""
+
+    name: str
+    place: int
+    value: str
+    label: str
+    error: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"b-{self.name}-{self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row of tiers (from, rate, fixed), of points (at, worth) or of a gate (from, in full)."""
+
+    place: int
+    cells: tuple[Cell, ...]
+    measures: tuple[OptionGroup, ...] = ()
+    measure_error: str = ""
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineChoice:
+    """A line that can be changed; `is_gone`: nothing above makes it any more."""
+
+    code: str
+    name: str
+    selected: bool
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BonusForm:
+    """What stands under the plain inputs. `table`: tiers, nodes, matrix, gates or "". `suffix`: unit of its axis."""
+
+    table: str
+    suffix: str
+    rows: tuple[TableRow, ...]
+    marks: tuple[Cell, ...]
+    grid: tuple[tuple[Cell, ...], ...]
+    with_fixed: bool
+    modes: tuple[Option, ...]
+    soft: tuple[Option, ...]
+    above: Cell | None
+    lines: tuple[LineChoice, ...] | None
+    sides: tuple[str, str]
+    errors: Mapping[str, str]
+    live: Live
+
+
+class BonusActions(Actions):
+    """As `Actions`, with the editors of bonus components; reads the draft and last month when a form is open."""
+
+    def __init__(self, lang: str, reader: Reader, lists: Lists, session: Session, now: datetime) -> None:
+        super().__init__(Decision.BONUS, lang, reader, lists)
+        self._session, self._now = session, now
+        self._texts_of = BonusTexts(reader)
+
+    def typed(self, action: Node) -> dict[str, list[str]]:
+        found = self._texts_of.typed(action)
+        rule, at = self._place_of(action)
+        return {**found, "rule": [rule], "at": [at]}
+
+    def read(self, typed: Texts, present: Node) -> tuple[Node, dict[str, str]]:
+        node, errors = self._texts_of.read(typed)
+        self._name_lines(node, present, first(typed, "rule"))
+        return node, errors
+
+    def form(self, typed: Texts, errors: Mapping[str, str] | None = None) -> ActionForm:
+        texts = self._texts_of.begun(typed)
+        name = first(texts, "action")
+        node, found = self._texts_of.read(texts)
+        problems = {**(errors or {})}
+        if STORED in typed:
+            problems |= found
+        spec = spec_of(name)
+        names = tuple(Option(one.value, one.label, one.value == name) for one in self.offered())
+        inputs = tuple(
+            self._plain(param, first(texts, param.name), name, problems)
+            for param in (spec.params if spec else ())
+            if param.type in _PLAIN
+        )
+        return ActionForm(name, names, inputs, problems, self._table(texts, node, found, problems) if spec else None)
+
+    def live(self, typed: Texts) -> Live:
+        """Return what stands beside a form while somebody types in it; little while there are faults."""
+        node, found = self._texts_of.read(self._texts_of.begun(typed))
+        return self._beside(typed, node, found)
+
+    def _table(self, texts: Texts, node: Node, found: Mapping[str, str], errors: Mapping[str, str]) -> BonusForm:
+        table = table_of(first(texts, "action"))
+        fixed = first(texts, "with_fixed") == "yes" or any(text for text in texts.get("tier_fixed") or ())
+        marks = tuple(
+            Cell("mark", place, text, _("Mark %(n)s", n=place + 1), errors.get(f"mark-{place}", ""))
+            for place, text in enumerate(texts.get("mark") or ())
+        )
+        spec = spec_of(first(texts, "action"))
+        params = spec.by_name if spec else {}
+        mode, soft = first(texts, "mode"), first(texts, "soft")
+        return BonusForm(
+            table=table,
+            suffix=_SUFFIXES.get(axis_kind(texts), ""),
+            rows=self._rows(table, texts, errors),
+            marks=marks,
+            grid=self._grid(texts, len(marks), errors) if table == "matrix" else (),
+            with_fixed=fixed,
+            modes=tuple(Option(one, _mode_label(one), one == mode) for one in MODES) if "mode" in params else (),
+            soft=_soft_options(soft) if "soft" in params else (),
+            above=Cell("above_from", 0, first(texts, "above_from"), _("The part above"), errors.get("above_from", ""))
+            if "above" in params
+            else None,
+            lines=self._lines(texts) if "lines" in params else None,
+            sides=tuple(self._label(first(texts, side)) for side in ("rows_by", "cols_by")),  # type: ignore[arg-type]
+            errors=errors,
+            live=self._beside(texts, node, found),
+        )
+
+    def _rows(self, table: str, texts: Texts, errors: Mapping[str, str]) -> tuple[TableRow, ...]:
+        columns = {
+            "tiers": (("tier_from", _("Starts at")), ("tier_rate", _("Rate")), ("tier_fixed", _("At once"))),
+            "nodes": (("node_at", _("At")), ("node_value", _("Value"))),
+            "gates": (("gate_from", _("Begins at")), ("gate_full", _("In full from"))),
+        }.get(table, ())
+        names = [name for name, _label in columns] + (["gate_measure"] if table == "gates" else [])
+        count = max((len(texts.get(name) or ()) for name in names), default=0)
+        return tuple(
+            TableRow(
+                place,
+                tuple(
+                    Cell(
+                        name,
+                        place,
+                        text_at(texts, name, place),
+                        f"{label}, {place + 1}",
+                        errors.get(f"{name}-{place}", ""),
+                    )
+                    for name, label in columns
+                ),
+                self._measures(None, text_at(texts, "gate_measure", place)) if table == "gates" else (),
+                errors.get(f"gate_measure-{place}", ""),
+                self._suffix(text_at(texts, "gate_measure", place)),
+            )
+            for place in range(count)
+        )
+
+    def _grid(self, texts: Texts, size: int, errors: Mapping[str, str]) -> tuple[tuple[Cell, ...], ...]:
+        marks = [text_at(texts, "mark", place) for place in range(size)]
+        return tuple(
+            tuple(
+                Cell(
+                    "cell",
+                    place,
+                    text_at(texts, "cell", place),
+                    _("Row %(row)s, column %(column)s", row=marks[row], column=marks[place % size]),
+                    errors.get(f"cell-{place}", ""),
+                )
+                for place in range(row * size, row * size + size)
+            )
+            for row in range(size)
+        )
+
+    def _plain(self, param: Param, value: str, action: str, errors: Mapping[str, str]) -> Input:
+        label, error = _plain_label(param.name, action) or capital(param.label.text(self._lang)), errors.get(param.name)
+        if param.type is ParamType.MEASURE:
+            return Input(param.name, "select", label, True, (value,), self._measures(param, value), error=error or "")
+        suffix = {ParamType.MONEY: "₽", ParamType.EXACT: "%"}.get(param.type, "")
+        mode = "numeric" if param.type is ParamType.COUNT else "decimal"
+        return Input(
+            param.name, "text", label, param.required, (value,), suffix=suffix, inputmode=mode, error=error or ""
+        )
+
+    def _measures(self, param: Param | None, chosen: str) -> tuple[OptionGroup, ...]:
+        fitting = [
+            Option(key, capital(one.label.text(self._lang)), key == chosen)
+            for key, one in FIELDS.items()
+            if key.startswith("measure.")
+            and one.implemented
+            and (param is None or not param.measures or one.type in param.measures)
+        ]
+        groups = [OptionGroup("", tuple(fitting))]
+        if chosen and chosen not in [option.value for option in fitting]:
+            groups.append(OptionGroup(_("Does not fit here"), (Option(chosen, self._label(chosen), True),)))
+        return tuple(groups)
+
+    def _lines(self, texts: Texts) -> tuple[LineChoice, ...]:
+        body = self._draft()
+        names = line_names(body)
+        chosen = list(dict.fromkeys(line for line in texts.get("lines") or () if line))
+        rule, index = self._place(texts)
+        above = lines_above(body, rule, index) if rule in [*rule_ids(body), "otherwise"] else []
+        offered = [LineChoice(line, names.text(line, self._lang), line in chosen) for line in above]
+        gone = [
+            LineChoice(
+                line, names.text(line, self._lang) if line in names.names else _("A line that is gone"), True, True
+            )
+            for line in chosen
+            if line not in above
+        ]
+        return (*offered, *gone)
+
+    def _beside(self, texts: Texts, node: Node, found: Mapping[str, str]) -> Live:
+        who = self._people()
+        if found or not node.get("action"):
+            return Live(who.month)
+        rule_id, index = self._place(texts)
+        body, live_body = self._draft(), rulebook.in_force_at(self._session, Decision.BONUS, self._now).body
+        rule = _rule_or_none(body, rule_id)
+        present = (rule or {}).get("then", [])
+        old = present[index] if index < len(present) else {}
+        before, before_when = _before(live_body, rule_id, old if isinstance(old, dict) else {}, index)
+        return live_of(node, (rule or {}).get("when"), before, before_when, who, self._lang)
+
+    def _people(self) -> People:
+        month = last_month(self._session, self._now)
+        ground = ground_of(self._session, month, self._now)
+        known = reference(self._session).managers
+        people = tuple(
+            Person(known[one.manager_id].name, one.measures, one.without_plan)
+            for one in ground.managers.values()
+            if one.manager_id in known
+        )
+        return People(month_words(month, self._lang), people)
+
+    def _name_lines(self, node: Node, present: Node, rule: str) -> None:
+        """Give what pays the code of its line: the one that it has, else a new one."""
+        if not str(node.get("action")).startswith("pay_"):
+            return
+        taken = set(lines_of(self._draft()))
+        line = str(present.get("line") or "") or free_line(rule, taken)
+        node["line"] = line
+        if isinstance(node.get("above"), dict):
+            was = present.get("above")
+            kept = str(was.get("line") or "") if isinstance(was, dict) else ""
+            node["above"]["line"] = kept or free_line(f"{line}-over", taken | {line})
+
+    def _draft(self) -> Body:
+        row = editing.draft(self._session, Decision.BONUS)
+        return row.body if row else rulebook.in_force_at(self._session, Decision.BONUS, self._now).body
+
+    def _place_of(self, action: Node) -> tuple[str, str]:
+        """Return where an action of the draft stands: cards hand over the action itself, not its place."""
+        body = self._draft()
+        for rule_id in [*rule_ids(body), "otherwise"]:
+            for index, one in enumerate(rule_of(body, rule_id).get("then", [])):
+                if one is action:
+                    return rule_id, f"/then/{index}"
+        return "", ""
+
+    @staticmethod
+    def _place(texts: Texts) -> tuple[str, int]:
+        at = first(texts, "at")
+        try:
+            steps = pointer(at) if at else ()
+        except NotFound:
+            steps = ()
+        return first(texts, "rule"), int(steps[1]) if len(steps) == 2 else 0
+
+    def _label(self, measure: str) -> str:
+        return capital(FIELDS[measure].label.text(self._lang)) if measure in FIELDS else measure
+
+    @staticmethod
+    def _suffix(measure: str) -> str:
+        return _SUFFIXES.get(FIELDS[measure].type, "") if measure in FIELDS else ""
+
+
+def _before(body: Body, rule_id: str, old: Node, index: int) -> tuple[Node | None, Any]:
+    """Return the same component as it is in force, and the conditions of its rule; it may have moved to another."""
+    line = old.get("line")
+    for rule in body.get("rules", []):
+        for action in rule.get("then", []):
+            if line and action.get("line") == line:
+                return action, rule.get("when")
+    rule = _rule_or_none(body, rule_id)
+    then: Sequence[Node] = (rule or {}).get("then", [])
+    if not line and index < len(then) and then[index].get("action") == old.get("action"):
+        return then[index], (rule or {}).get("when")
+    return None, None
+
+
+def _rule_or_none(body: Body, rule_id: str) -> Node | None:
+    try:
+        return rule_of(body, rule_id)
+    except NotFound:
+        return None
+
+
+def _mode_label(mode: str) -> str:
+    return _("The rate for the part") if mode == "slab" else _("The rate for all of it")
+
+
+def _soft_options(soft: str) -> tuple[Option, ...]:
+    return (
+        Option("yes", _("Softly: in proportion between the two values"), soft == "yes"),
+        Option("no", _("All or nothing: in full from the second value"), soft != "yes"),
+    )
+
+
+def _plain_label(name: str, action: str) -> str:
+    words = {
+        ("of", "pay_tiers"): _("The rate is taken of"),
+        ("of", "pay_percent"): _("The rate is taken of"),
+        ("by", "pay_tiers"): _("The tier depends on"),
+        ("by", "pay_curve"): _("The value depends on"),
+        ("by", "multiply"): _("The factor depends on"),
+        ("amount", "pay_curve"): _("Amount at the value 1"),
+        ("amount", "pay_matrix"): _("Amount at the value 1"),
+        ("rows_by", "pay_matrix"): _("Rows"),
+        ("cols_by", "pay_matrix"): _("Columns"),
+        ("count", "pay_per_unit"): _("What is counted"),
+        ("amount", "pay_per_unit"): _("For each"),
+        ("at_most", "pay_per_unit"): _("At most, a month"),
+        ("amount", "cap"): _("Together at most"),
+        ("amount", "guarantee"): _("The bonus is at least, for a whole month"),
+        ("first_months", "guarantee"): _("First months in the job"),
+    }
+    return words.get((name, action), "")
