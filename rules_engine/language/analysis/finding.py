@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -36,10 +36,10 @@ class FindingKind(StrEnum):
     GAP = "gap"
     """No enabled rule matches."""
     REDUNDANT = "redundant"
-    """The rule matches; it does on the same facts without the condition at `path`. With `others`: it does not,
-    it would without the condition, and the first of `others` matches too."""
+    """The rule matches, with the condition at `path` and without it. With `others`: only one of the two is so, and
+    the first of `others`, which stands above it, matches too. In `among`: facts of a candidate who fits."""
     MERGEABLE = "mergeable"
-    """The first of `others` matches, this rule does not; the joined rule does."""
+    """Either this rule or the first of `others` matches, not both; the joined rule does."""
     REVIEW = "review"
     """None."""
     NAMED_PERSON = "named_person"
@@ -80,11 +80,14 @@ class Finding:
     example: Facts | None = None
     fix: Fix | None = None
     places: tuple[str, ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition | Group, ...] = ()
     action: str = ""
     person: str = ""
     on: date | None = None
-    waiting: tuple[str, ...] = field(default=())
+    waiting: tuple[str, ...] = ()
+    """Those of `others` that wait for an absent person instead of being passed over."""
+    is_certain: bool = False
+    """None of `others` is ever passed over."""
     said: Words | None = None
 
     def message(self, lang: str, titles: Mapping[str, str], names: References | None = None) -> str:
@@ -103,6 +106,7 @@ class Finding:
             on=self.on,
             waiting=[titles.get(rule, rule) for rule in self.waiting],
             in_among="/among" in self.path,
+            is_certain=self.is_certain,
         )
 
     def example_words(self, lang: str, names: References | None = None) -> tuple[tuple[str, str], ...]:

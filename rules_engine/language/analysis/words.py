@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from rules_engine.language.kinds import Decision, ReferenceKind, Words
-from rules_engine.language.model import Condition
+from rules_engine.language.model import Condition, Group, Mode
 from rules_engine.language.references import References
 from rules_engine.language.sentence import condition_spans, plain
 from rules_engine.language.shown import name_of, show_date
@@ -20,6 +20,8 @@ _ITEMS = {
     ),
 }
 _AND = Words("и", "and")
+_OR = Words("или", "or")
+_NOT = Words("неверно, что", "it is not true that")
 _CONTRADICTION = (
     Words(
         "Не сработает никогда: его условия вместе не выполняются.", "Can never act: its conditions never hold together."
@@ -48,12 +50,12 @@ _MANY = 1
 _SENTENCES: dict[str, tuple[Words, Words]] = {
     "hidden": (
         Words(
-            "Не используется: все такие {items} раньше забирает правило {others}, пока там есть кому взять.",
-            "Never used: rule {others} takes all these {items} first, as long as somebody there can take them.",
+            "Не используется: все такие {items} раньше забирает правило {others}{while_any}.",
+            "Never used: rule {others} takes all these {items} first{while_any}.",
         ),
         Words(
-            "Не используется: все такие {items} раньше забирают правила {others}, пока там есть кому взять.",
-            "Never used: rules {others} take all these {items} first, as long as somebody there can take them.",
+            "Не используется: все такие {items} раньше забирают правила {others}{while_any}.",
+            "Never used: rules {others} take all these {items} first{while_any}.",
         ),
     ),
     "reserve": (
@@ -102,23 +104,24 @@ _SENTENCES: dict[str, tuple[Words, Words]] = {
     * 2,
 }
 _REDUNDANT = Words(
-    "Условие «{0}» ничего не меняет: это уже сказано другими условиями правила.",
-    "The condition “{0}” changes nothing: the other conditions of the rule say it already.",
+    "Условие «{0}» ничего не меняет: без него правило срабатывает в тех же случаях.",
+    "The condition “{0}” changes nothing: without it the rule matches in the same cases.",
+)
+_REDUNDANT_AMONG = Words(
+    "Условие «{0}» ничего не меняет: без него подходят те же люди.",
+    "The condition “{0}” changes nothing: without it the same people fit.",
 )
 _REDUNDANT_AFTER = (
     Words(
-        "Условие «{0}» ничего не меняет: {items}, которые оно исключает, раньше забирает правило {others}, "
-        "пока там есть кому взять.",
-        "The condition “{0}” changes nothing: rule {others} takes the {items} that it excludes first, "
-        "as long as somebody there can take them.",
+        "Условие «{0}» ничего не меняет: {items}, о которых оно, раньше забирает правило {others}{while_any}.",
+        "The condition “{0}” changes nothing: rule {others} takes the {items} it is about first{while_any}.",
     ),
     Words(
-        "Условие «{0}» ничего не меняет: {items}, которые оно исключает, раньше забирают правила {others}, "
-        "пока там есть кому взять.",
-        "The condition “{0}” changes nothing: rules {others} take the {items} that it excludes first, "
-        "as long as somebody there can take them.",
+        "Условие «{0}» ничего не меняет: {items}, о которых оно, раньше забирают правила {others}{while_any}.",
+        "The condition “{0}” changes nothing: rules {others} take the {items} it is about first{while_any}.",
     ),
 )
+_WHILE_ANY = Words(", пока там есть кому взять", ", as long as somebody there can take them")
 _WAITING = Words(
     " Если нужный человек отсутствует, заявка его ждёт, а не идёт дальше.",
     " Where that person is absent, the request waits for him and goes no further.",
@@ -146,16 +149,17 @@ def sentence(
     *,
     decision: Decision,
     others: Sequence[str],
-    conditions: Sequence[Condition],
+    conditions: Sequence[Condition | Group],
     names: References | None,
     action: str,
     person: str,
     on: date | None,
     waiting: Sequence[str],
     in_among: bool,
+    is_certain: bool,
 ) -> str:
     """Return the sentence of a finding of this kind; `others` and `waiting` are rules as the page calls them."""
-    said = [plain(condition_spans(decision, condition, lang, names=names)) for condition in conditions]
+    said = [_told(item, decision, lang, names) for item in conditions]
     if kind == "contradiction":
         return (
             (_NOBODY_FITS if in_among else _CONTRADICTION)[len(said) if len(said) < 3 else 0].text(lang).format(*said)
@@ -166,7 +170,7 @@ def sentence(
         return _NAMED.text(lang).format(person=name_of(ReferenceKind.MANAGER, person, names))
     number = _ONE if len(others) < 2 else _MANY
     if kind == "redundant":
-        template = _REDUNDANT_AFTER[number] if others else _REDUNDANT
+        template = _REDUNDANT_AFTER[number] if others else _REDUNDANT_AMONG if in_among else _REDUNDANT
     else:
         template = _SENTENCES[kind][number]
     items, of_items = (word.text(lang) for word in _ITEMS[decision])
@@ -176,9 +180,24 @@ def sentence(
         items=items,
         of_items=of_items,
         others=listed(others, lang),
+        while_any="" if is_certain else _WHILE_ANY.text(lang),
         action=spec.label.text(lang) if spec else action,
     )
     return text + (_WAITING.text(lang) if waiting else "")
+
+
+def _told(item: Condition | Group, decision: Decision, lang: str, names: References | None) -> str:
+    if isinstance(item, Condition):
+        return plain(condition_spans(decision, item, lang, names=names))
+    joint = (_AND if item.mode is Mode.ALL else _OR).text(lang)
+    members = [
+        _told(member, decision, lang, names)
+        if isinstance(member, Condition)
+        else f"({_told(member, decision, lang, names)})"
+        for member in item.items
+    ]
+    joined = f" {joint} ".join(members)
+    return f"{_NOT.text(lang)} ({joined})" if item.mode is Mode.NONE else joined
 
 
 def unchecked(why: str, lang: str, rule: str) -> str:

@@ -12,7 +12,7 @@ from rules_engine.language.vocabulary.declare import (
     choices,
     group,
 )
-from rules_engine.language.vocabulary.terms import Field
+from rules_engine.language.vocabulary.terms import ALWAYS_FILLED, Field
 
 WEEKDAYS = choices(
     ("mon", "понедельник", "Monday"),
@@ -35,11 +35,10 @@ EVENTS = choices(
 _item = group("item", frozenset({ESCALATION}), ITEM)
 _now = group("now", frozenset({ASSIGNMENT, ESCALATION, CALLBACKS}), TIME)
 _event = group("event", frozenset({CALLBACKS}), ITEM)
-_ALWAYS = Words("всегда заполнено", "always filled")
 _NOT_A_CALLBACK = Words("это не плановый звонок", "this is not a callback")
 
 FIELDS: tuple[Field, ...] = (
-    _item("kind", T.CHOICE, "вид дела", "kind of item", choices=KINDS, empty=_ALWAYS),
+    _item("kind", T.CHOICE, "вид дела", "kind of item", choices=KINDS, empty=ALWAYS_FILLED),
     _item(
         "working_days_overdue",
         T.INTEGER,
@@ -66,11 +65,11 @@ FIELDS: tuple[Field, ...] = (
         "day of the week",
         chip=("день", "day"),
         choices=WEEKDAYS,
-        empty=_ALWAYS,
+        empty=ALWAYS_FILLED,
     ),
-    _now("hour", T.INTEGER, "час", "hour", minimum=0, maximum=23, empty=_ALWAYS),
-    _now("day_of_month", T.INTEGER, "число месяца", "day of the month", minimum=1, maximum=31, empty=_ALWAYS),
-    _now("month", T.INTEGER, "месяц", "month", minimum=1, maximum=12, empty=_ALWAYS),
+    _now("hour", T.INTEGER, "час", "hour", minimum=0, maximum=23, empty=ALWAYS_FILLED),
+    _now("day_of_month", T.INTEGER, "число месяца", "day of the month", minimum=1, maximum=31, empty=ALWAYS_FILLED),
+    _now("month", T.INTEGER, "месяц", "month", minimum=1, maximum=12, empty=ALWAYS_FILLED),
     _now(
         "is_working_time",
         T.BOOLEAN,
@@ -78,7 +77,7 @@ FIELDS: tuple[Field, ...] = (
         "the company is open now",
         chip=("сейчас", "now"),
         boolean_words=(Words("рабочее время", "working hours"), Words("нерабочее время", "after hours")),
-        empty=_ALWAYS,
+        empty=ALWAYS_FILLED,
     ),
-    _event("name", T.CHOICE, "событие", "event", choices=EVENTS, empty=_ALWAYS),
+    _event("name", T.CHOICE, "событие", "event", choices=EVENTS, empty=ALWAYS_FILLED),
 )

@@ -19,6 +19,7 @@ FILLED_EMPTY = (Words("заполнено", "filled"), Words("не заполн�
 NAMED = (Words("указан", "named"), Words("не указан", "not named"))
 GIVEN = (Words("указана", "given"), Words("не указана", "not given"))
 NOT_KNOWN = Words("нет данных", "not known")
+ALWAYS_FILLED = Words("всегда заполнено", "always filled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ class Field:
     @property
     def group(self) -> FieldGroup:
         return FieldGroup(self.key.partition(".")[0])
+
+    @property
+    def can_be_empty(self) -> bool:
+        return self.empty != ALWAYS_FILLED
 
     def choice_label(self, value: str, lang: str) -> str:
         """Return the label of an allowed value, or the value itself where the list does not hold it."""
