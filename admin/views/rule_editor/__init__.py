@@ -4,9 +4,18 @@ from typing import Final
 
 from flask import Flask
 
-from admin.views.rule_editor import bonus_operations, case_pages, drafting, pages, trying_pages
+from admin.views.rule_editor import (
+    approval,
+    bonus_operations,
+    case_pages,
+    drafting,
+    history,
+    pages,
+    stepping,
+    trying_pages,
+)
 
-MODULES: Final = (pages, trying_pages, case_pages, drafting, bonus_operations)
+MODULES: Final = (pages, trying_pages, case_pages, drafting, bonus_operations, stepping, approval, history)
 """Each adds its pages to the one blueprint when it is imported."""
 
 

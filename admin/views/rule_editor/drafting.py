@@ -2,28 +2,28 @@
 
 from typing import Any
 
-from flask import abort, flash, redirect, render_template, request, session, url_for
+from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from admin.base import commit_and_wake
 from admin.security import actor
 from admin.views.rule_editor.cards import Cards, Inside, Kept, Place
 from admin.views.rule_editor.case_pages import cases_page
+from admin.views.rule_editor.conflicts import Clash, conflict, keeps_mine, mine
 from admin.views.rule_editor.operations import CASES, operation
 from admin.views.rule_editor.pages import blueprint, head, hits
 from admin.views.rule_editor.places import Complaint, complaints
-from admin.views.rule_editor.publishing import chosen_instant
-from admin.views.rule_editor.room import Room, person, room, told
+from admin.views.rule_editor.publishing import revision_sent
+from admin.views.rule_editor.room import Room, room, told
 from admin.views.rule_editor.trying import panel
 from admin.views.rule_editor.wording import _
-from rules_engine.errors import Conflict, NotFound, PravilaError
+from rules_engine.errors import Conflict, NotFound
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing, publishing, rulebook
+from rules_engine.services import editing, rulebook
 from rules_engine.services.editing import ORDER, DraftChanged, Seen, fingerprint
 from rules_engine.services.editing_body import rule_ids
 
-_SAID = "rules_said"
+SAID = "rules_said"
 
 
 @blueprint.post("/<decision>/draft/start")
@@ -48,7 +48,7 @@ def draft(decision: str) -> ResponseReturnValue:
     if row is None:
         return redirect(url_for("rules.read", decision=decision))
     place = Place(request.args.get("edit", ""), request.args.get("at", ""))
-    said, rule = session.pop(_SAID, ("", ""))
+    said, rule = session.pop(SAID, ("", ""))
     return _draft_page(here, row, place, said=said, touched=rule)
 
 
@@ -57,10 +57,16 @@ def change(decision: str) -> ResponseReturnValue:
     """Do one edit and go back to the page; what cannot be taken stays in its form, with the reason beneath it."""
     here = room(decision)
     form = request.form
-    row = editing.open_draft(here.session, decision)
-    seen = Seen(form.get("subject", ""), form.get("seen", ""))
     try:
-        wanted = operation(here, row, form)
+        row = editing.open_draft(here.session, decision)
+    except NotFound:
+        return _gone(here)
+    again = keeps_mine()
+    seen = Seen(form.get("subject", ""), form.get("his" if again else "seen", ""))
+    # A new rule stands at the end whatever the others did meanwhile.
+    revision = row.revision if form.get("do") == "add-rule" else revision_sent()
+    try:
+        wanted = mine(here, row) if again else operation(here, row, form)
         if wanted.edit is None:
             here.session.rollback()
             if form.get("do") in CASES:
@@ -70,22 +76,22 @@ def change(decision: str) -> ResponseReturnValue:
             here.session,
             decision,
             wanted.edit,
-            expected_revision=_revision(),
+            expected_revision=revision,
             actor=actor(),
             now=here.now,
             seen=seen,
         )
     except (DraftChanged, NotFound) as refused:
         # The place may be gone because somebody else removed it: that, too, is his change.
-        if isinstance(refused, NotFound) and row.revision == _revision():
+        if isinstance(refused, NotFound) and row.revision == revision:
             raise
         here.session.rollback()
-        return _someone_was_faster(here, refused)
+        return _someone_was_faster(here)
     here.session.commit()
     if form.get("do") in CASES:
         flash(wanted.said, "good")
         return redirect(url_for("rules.cases", decision=decision))
-    session[_SAID] = (wanted.said, wanted.place.rule or form.get("rule", ""))
+    session[SAID] = (wanted.said, wanted.place.rule or form.get("rule", ""))
     place = wanted.place
     if wanted.stays and not _complaints_at(here, row, place):
         place = Place(place.rule)
@@ -93,65 +99,6 @@ def change(decision: str) -> ResponseReturnValue:
     return redirect(
         url_for("rules.draft", decision=decision, edit=place.rule or None, at=place.at or None, _anchor=anchor), 303
     )
-
-
-@blueprint.route("/<decision>/draft/publish", methods=["GET", "POST"])
-def publish(decision: str) -> ResponseReturnValue:
-    """Show in sentences what would change, and publish it, now or from an instant."""
-    here = room(decision)
-    row = editing.draft(here.session, decision)
-    if row is None:
-        return redirect(url_for("rules.read", decision=decision))
-    problem = ""
-    if request.method == "POST":
-        at, problem = chosen_instant(here)
-        if not problem:
-            try:
-                version = publishing.publish_draft(
-                    here.session,
-                    decision,
-                    expected_revision=_revision(),
-                    at=at,
-                    actor=actor(),
-                    now=here.now,
-                    note=request.form.get("note", "").strip()[:1000],
-                )
-            except PravilaError as refused:
-                here.session.rollback()
-                problem = refused.message(here.lang)
-            else:
-                commit_and_wake()
-                flash(_("Version %(n)s is published.", n=version.number), "good")
-                return redirect(url_for("rules.read", decision=decision))
-        row = editing.draft(here.session, decision)
-        if row is None:
-            abort(404)
-    latest = editing.latest_version(here.session, decision)
-    page = render_template(
-        "rules/publish.html",
-        **head(here, "publish"),
-        changes=told(here, latest.body, row.body),
-        complaints=_complaints(here, row),
-        failing=[result for result in editing.case_results(row.body) if not result.passed],
-        latest=latest,
-        latest_by=person(here.session, latest.published_by),
-        coming=editing.coming_versions(here.session, decision, here.now),
-        problem=problem,
-        typed=request.form,
-    )
-    return page, 422 if problem else 200
-
-
-@blueprint.post("/<decision>/draft/rebase")
-def rebase(decision: str) -> ResponseReturnValue:
-    here = room(decision)
-    try:
-        editing.rebase(here.session, decision, expected_revision=_revision(), actor=actor(), now=here.now)
-    except DraftChanged as refused:
-        here.session.rollback()
-        return _someone_was_faster(here, refused)
-    here.session.commit()
-    return redirect(url_for("rules.publish", decision=decision))
 
 
 @blueprint.route("/<decision>/draft/discard", methods=["GET", "POST"])
@@ -162,10 +109,10 @@ def discard(decision: str) -> ResponseReturnValue:
         return redirect(url_for("rules.read", decision=decision))
     if request.method == "POST":
         try:
-            editing.discard(here.session, decision, expected_revision=_revision(), actor=actor(), now=here.now)
-        except DraftChanged as refused:
+            editing.discard(here.session, decision, expected_revision=revision_sent(), actor=actor(), now=here.now)
+        except DraftChanged:
             here.session.rollback()
-            return _someone_was_faster(here, refused)
+            return _someone_was_faster(here)
         here.session.commit()
         flash(_("The draft is given up; the rules in force stay as they are."), "good")
         return redirect(url_for("rules.read", decision=decision))
@@ -181,7 +128,7 @@ def _draft_page(
     *,
     said: str = "",
     touched: str = "",
-    refused: str = "",
+    conflict: Clash | None = None,
 ) -> str:
     kept = kept or Kept()
     found = _complaints(here, row)
@@ -203,37 +150,22 @@ def _draft_page(
         rules_count=len(rule_ids(row.body)),
         said=said,
         touched=touched,
-        refused=refused,
+        conflict=conflict,
         **panel(here, rulebook.in_force_at(here.session, here.decision, here.now).body, row.body),
     )
 
 
-def _someone_was_faster(here: Room, refused: PravilaError) -> ResponseReturnValue:
-    """Show the draft as it is now, with the form still open and filled in as it was sent."""
+def _someone_was_faster(here: Room) -> ResponseReturnValue:
+    """Show the draft as it is now, above it both versions of what two people changed and the ways on from there."""
     row = editing.draft(here.session, here.decision)
     if row is None:
-        flash(_("The draft is gone: it was published or given up meanwhile."), "warn")
-        return redirect(url_for("rules.read", decision=here.decision))
-    text = refused.message(here.lang)
-    text = _("%(reason)s. Look at the present state; saving again puts your values in its place.", reason=text)
-    place, kept = Place(request.form.get("rule", "")), Kept()
-    try:
-        wanted = operation(here, row, request.form)
-        if request.form.get("do") in ("condition", "action", "rename"):
-            place = Place(request.form["rule"], request.form.get("at", "title"))
-            kept = wanted.kept if wanted.refused else _as_sent(here, row)
-    except NotFound:
-        text = _("What you were changing was removed by somebody else meanwhile.")
-    return _draft_page(here, row, place, kept, refused=text), 409
+        return _gone(here)
+    return _draft_page(here, row, Place(), conflict=conflict(here, row)), 409
 
 
-def _as_sent(here: Room, row: RulesetDraft) -> Kept:
-    """Return the values of the sent form, to show them again beside what somebody else saved."""
-    form = request.form.copy()
-    if form.get("do") == "rename":
-        return Kept(texts={"title": form.get("title", ""), "note": form.get("note", "")})
-    form["do"] = "refresh"
-    return operation(here, row, form).kept
+def _gone(here: Room) -> ResponseReturnValue:
+    flash(_("The draft is gone: it was approved or given up meanwhile."), "warn")
+    return redirect(url_for("rules.read", decision=here.decision))
 
 
 def _complaints(here: Room, row: RulesetDraft) -> list[Complaint]:
@@ -242,8 +174,3 @@ def _complaints(here: Room, row: RulesetDraft) -> list[Complaint]:
 
 def _complaints_at(here: Room, row: RulesetDraft, place: Place) -> bool:
     return any(one.rule == place.rule and one.at == place.at for one in _complaints(here, row))
-
-
-def _revision() -> int:
-    text = request.form.get("revision", "")
-    return int(text) if text.isdecimal() and len(text) < 10 else 0
