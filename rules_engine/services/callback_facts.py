@@ -34,7 +34,7 @@ EVENT_DAYS: Final = 9
 """So long after the pause of a number an event can still lead to a call: most purchases and refusals follow a talk."""
 PROMISE_DAYS: Final = 30
 """A promise that is older than this when it is first seen is history."""
-_NEEDED: Final = frozenset(
+NEEDED: Final = frozenset(
     {"client.segment", "client.do_not_call", "client.consent_to_offers", "client.average_payment"}
 )
 _BATCH: Final = 500
@@ -141,7 +141,7 @@ def _see(
     frequency_days: int,
 ) -> dict[int, SeenClient]:
     owners = {row.id: row.owner_id for row in rows(session, _OWNERS, {"clients": ids})}
-    seen = client_facts(session, picture, owners, now, {*fields, *_NEEDED})
+    seen = client_facts(session, picture, owners, now, {*fields, *NEEDED})
     found = _read(session, list(owners), now, frequency_days)
     fresh = now - timedelta(days=frequency_days + EVENT_DAYS)
     return {client_id: _seen(picture, client_id, seen[client_id], found[client_id], now, fresh) for client_id in owners}

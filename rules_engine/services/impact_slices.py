@@ -14,10 +14,11 @@ from rules_engine.errors import PravilaError
 from rules_engine.language.kinds import Decision
 from rules_engine.models import Impact, ImpactChange, ImpactState, RulesetVersion
 from rules_engine.services import impact, work
-from rules_engine.services.bonus_drafts import finished
 from rules_engine.services.crash_points import reach
 from rules_engine.services.editing_trial import usable
 from rules_engine.services.impact_assignment import AssignmentImpact
+from rules_engine.services.impact_bonus import BonusImpact
+from rules_engine.services.impact_callbacks import CallbacksImpact
 from rules_engine.services.impact_escalation import EscalationImpact
 from rules_engine.services.impact_parts import Budget, Question, Reckoner, Slice
 from rules_engine.services.work import Claim
@@ -28,6 +29,8 @@ LEASE_SECONDS: Final = 30
 RECKONERS: Final[Mapping[str, Reckoner]] = {
     Decision.ASSIGNMENT.value: AssignmentImpact(),
     Decision.ESCALATION.value: EscalationImpact(),
+    Decision.CALLBACKS.value: CallbacksImpact(),
+    Decision.BONUS.value: BonusImpact(),
 }
 
 
@@ -79,14 +82,13 @@ def work_at(sessions: sessionmaker[Session], claim: Claim, now: datetime, budget
 def question_of(session: Session, row: Impact) -> Question:
     """Return what an impact compares. Unfinished rules of the draft take no part."""
     version = session.get_one(RulesetVersion, row.version_id)
-    usable_part = finished if row.decision == Decision.BONUS else usable
     return Question(
         impact_id=row.id,
         version_id=version.id,
         live=version.body,
         draft=row.body,
-        live_rules=usable_part(version.body)[0],
-        draft_rules=usable_part(row.body)[0],
+        live_rules=usable(version.body)[0],
+        draft_rules=usable(row.body)[0],
         since=row.asked_at - timedelta(days=row.days),
         until=row.asked_at,
         days=row.days,

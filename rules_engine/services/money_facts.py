@@ -76,12 +76,11 @@ def client_money(session: Session, client_ids: Collection[int], now: datetime) -
     return found
 
 
-def payments_of(
-    session: Session, client_ids: Collection[int], *, with_vat: bool
-) -> Iterator[tuple[int, list[Paid]]]:
-    """Yield each of these clients (at most 10,000) with all his payments, in no order."""
-    for head, paid in _grouped(session, _OF_CLIENTS, {"clients": sorted(client_ids)}, with_vat):
-        yield head.client_id, list(paid)
+def payments_of(session: Session, client_ids: Collection[int], *, with_vat: bool) -> Iterator[tuple[int, int, Paid]]:
+    """Yield all payments of these clients (at most 10,000): the client, when it was booked (in µs), the payment."""
+    for row in rows(session, _OF_CLIENTS, {"clients": sorted(client_ids)}):
+        if row.id is not None:
+            yield row.client_id, to_us(row.booked_at), _paid(row, with_vat)
 
 
 def first_paid_of_groups(session: Session, group_ids: Collection[int]) -> dict[int, int]:
@@ -198,6 +197,7 @@ _COLUMNS: Final = (
     Payment.vat_minor,
     Payment.service,
     Payment.reverses_id,
+    Payment.booked_at,
 )
 _OF_CLIENTS: Final = (
     select(*_COLUMNS)

@@ -64,6 +64,8 @@ class PastClient:
     contacts: list[PastContact] = field(default_factory=list)
     requests: list[PastRequest] = field(default_factory=list)
     paid: list[Paid] = field(default_factory=list)
+    booked_us: list[int] = field(default_factory=list)
+    """When each of the payments became known here."""
     sharing: set[int] = field(default_factory=set)
     """Other clients with one of his numbers."""
 
@@ -73,9 +75,13 @@ class PastClient:
     def last_talk(self, us: int) -> PastContact | None:
         return next((one for one in reversed(self.contacts) if one.at_us <= us and one.is_talk), None)
 
+    def paid_by(self, us: int) -> list[Paid]:
+        """Return the payments that were known at an instant."""
+        return [one for one, booked in zip(self.paid, self.booked_us, strict=True) if max(one.at_us, booked) <= us]
+
     def last_payment(self, us: int) -> Paid | None:
         return max(
-            (one for one in self.paid if one.at_us <= us and one.amount_minor > 0),
+            (one for one in self.paid_by(us) if one.amount_minor > 0),
             key=lambda one: (one.at_us, one.id),
             default=None,
         )
@@ -127,7 +133,7 @@ class PastClients:
         """Return what his payments up to an instant say."""
         first = self._groups.get(client.card.group_id) if client.card.group_id is not None else None
         return money_of(
-            client.paid,
+            client.paid_by(us),
             us,
             segment=client.card.segment,
             norms=self._norms,
@@ -210,8 +216,13 @@ class PastClients:
             found[row.client_id].requests.append(
                 PastRequest(row.id, row.received_at, row.closed_at, refusal, row.is_history)
             )
-        for client_id, paid in money_facts.payments_of(self._session, ids, with_vat=self._with_vat):
-            found[client_id].paid = sorted(paid, key=lambda one: (one.at_us, one.id))
+        payments = sorted(
+            money_facts.payments_of(self._session, ids, with_vat=self._with_vat),
+            key=lambda one: (one[2].at_us, one[2].id),
+        )
+        for client_id, booked_us, paid in payments:
+            found[client_id].paid.append(paid)
+            found[client_id].booked_us.append(booked_us)
         for row in rows(self._session, SHARED_NUMBERS, here):
             found[row.client_id].sharing.add(row.other_id)
         groups = sorted({one.card.group_id for one in found.values() if one.card.group_id} - self._groups.keys())
@@ -245,6 +256,7 @@ _CARDS: Final = select(
     Client.do_not_call,
     Client.consent_on,
     Client.contract_ends_on,
+    Client.created_at,
 ).where(Client.id.in_(_IDS))
 _CONTACTS: Final = (
     select(

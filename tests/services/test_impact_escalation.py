@@ -146,7 +146,9 @@ def reckoned(session: Session, draft: dict[str, Any], most: int | None = None) -
     )
     session.add(row)
     session.flush()
-    question, state, changes = question_of(session, row), {}, []
+    question = question_of(session, row)
+    state: Json = {}
+    changes: list[Json] = []
     while True:
         found = EscalationImpact().step(session, question, state, Budget(3600, most))
         state = found.state
