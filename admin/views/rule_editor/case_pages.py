@@ -173,7 +173,9 @@ def line_titles(body: Body, lang: str) -> dict[str, str]:
     for rule in body.get("rules", []):
         for action in rule.get("then") or []:
             if isinstance(action, dict):
-                above = action.get("above")
-                named = [action.get("line"), above.get("line") if isinstance(above, dict) else None]
-                found |= {str(line): rule_title(body, str(rule.get("id", "")), lang) for line in named if line}
+                title, above = rule_title(body, str(rule.get("id", "")), lang), action.get("above")
+                if action.get("line"):
+                    found[str(action["line"])] = title
+                if isinstance(above, dict) and above.get("line"):
+                    found[str(above["line"])] = _("%(title)s: the part above", title=title)
     return found

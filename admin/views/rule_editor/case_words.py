@@ -27,9 +27,10 @@ def fact_words(here: Room, facts: Mapping[str, Any]) -> list[str]:
         if key in facts
     ]
     without = facts.get(WITHOUT_PLAN)
+    intended = _("no plan by intention")
     for key in without if isinstance(without, list) else ():
         if key in FIELDS:
-            lines.append(f"{FIELDS[key].chip.text(here.lang)}: {_('no plan by intention')}")
+            lines.append(f"{FIELDS[key].chip.text(here.lang)}: {intended}")
     return lines
 
 
@@ -52,7 +53,9 @@ def expectation_words(here: Room, body: Body, expect: Mapping[str, Any]) -> str:
     titles = ", ".join(rule_title(body, str(rule), here.lang) for rule in expect.get("fired") or ())
     words = titles or _("no rule acts")
     total = expect.get("total")
-    return words if total is None else f"{words}; {_('total:')} {money_text(str(total), here.lang)}"
+    if total is None:
+        return words
+    return "; ".join((words, _("total: %(amount)s", amount=money_text(str(total), here.lang))))
 
 
 def money_text(text: str, lang: str) -> str:

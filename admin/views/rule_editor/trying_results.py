@@ -214,6 +214,8 @@ class _Words:
         found: dict[str, tuple[str, int | None]] = {}
         for line in trial.outcome.lines:
             title = _("never below zero") if line.rule == FLOOR else self.title(body, line.rule)
+            if line.part is not None and line.part.is_above:
+                title = _("%(title)s: the part above", title=title)
             found[line.line] = (title, (found.get(line.line, ("", 0))[1] or 0) + line.amount)
         return found
 

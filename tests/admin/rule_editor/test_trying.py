@@ -1,14 +1,17 @@
 """Trying rules beside them: found by number or name, both sides shown, why the others do not act, kept as a case."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from rules_engine import db
 from rules_engine.models import Request
 from tests.admin.conftest import Browser
-from tests.admin.rule_editor.conftest import Editor, form_with
-from tests.factories import Cast, make_client, make_request
+from tests.admin.rule_editor.conftest import Editor, Form, form_with
+from tests.factories import Cast, escalation_rules, make_client, make_request, make_version
+from tests.services.test_trials import bonus_rules
 
 
 @pytest.fixture
@@ -62,3 +65,82 @@ def test_several_requests_are_offered_to_choose_from(request_of_boris: Request, 
     text = head.open(q="ромашк")
     assert text.count("?try=") == 2
     assert "Ничего не найдено" in head.open(q="пион")
+
+
+def values_form(text: str) -> Form:
+    return form_with(text, "typed")
+
+
+def sent(head: Editor, text: str, do: str = "typed", **values: str) -> TestResponse:
+    """Send the form of typed values as a browser with htmx does."""
+    form = values_form(text)
+    data: dict[str, Any] = dict(form.fields) | {key.replace("__", "."): value for key, value in values.items()}
+    return head.browser.client.post(
+        form.action, data={**data, "csrf_token": head.browser.token, "do": do}, headers={"HX-Request": "true"}
+    )
+
+
+def test_values_are_changed_one_by_one_from_those_of_a_request(request_of_boris: Request, head: Editor) -> None:
+    text = head.open(**{"try": f"request:{request_of_boris.id}", "typing": "yes"})
+    assert 'value="80 000"' in text
+    answer = sent(head, text, **{"v:client__owner": "", "v:request__amount": "200 000,50"})
+    assert answer.status_code == 200
+    assert answer.text.lstrip().startswith("<aside")
+    assert "<b>Вера</b>" in answer.text
+    assert "; нужно: указан" in answer.text
+    assert answer.text.count("изменено</span>") == 2
+    again = sent(head, head.open(), "reset")
+    assert "<b>Борис</b>" in again.text
+
+
+def test_typed_values_need_no_request_and_stay_on_the_next_pages(head: Editor) -> None:
+    sent(head, head.open(typing="only"), **{"v:request__amount": "150000"})
+    assert "<b>Вера</b>" in head.open()
+    assert "<b>Вера</b>" in head.browser.get("/rules/assignment/").text
+    assert "<b>Вера</b>" not in head.browser.get("/rules/escalation/").text
+
+
+def test_a_value_that_cannot_be_read_stays_in_its_form_with_the_reason(head: Editor) -> None:
+    answer = sent(head, head.open(typing="only"), **{"v:request__amount": "много"})
+    assert answer.status_code == 422
+    assert 'value="много"' in answer.text and "Нужна сумма" in answer.text
+
+
+def test_picking_keeps_the_open_card(request_of_boris: Request, head: Editor) -> None:
+    text = head.open(edit="large", at="/when/all/0", q="ромашка")
+    assert "edit=large" in text.partition('id="try"')[2]
+    answer = head.browser.get(f"/rules/assignment/try?beside=draft&edit=large&try={request_of_boris.id}")
+    assert answer.location == "/rules/assignment/draft?edit=large#try"
+
+
+def test_typed_values_are_kept_as_a_case_with_a_name_of_ones_own(head: Editor) -> None:
+    sent(head, head.open(typing="only"), **{"v:request__amount": "150000"})
+    form = form_with(head.open(), "add-case")
+    assert ("title", "Сумма: 150 000 ₽") in [(name, value.replace("\u00a0", " ")) for name, value in form.fields]
+    head.send(form, "add-case", title="Ровно порог")
+    case = head.body()["cases"][1]
+    assert case == {
+        "title": {"ru": "Ровно порог"},
+        "facts": case["facts"],
+        "expect": {"fired": ["large"]},
+    }
+    assert case["facts"]["request.amount"] == "150000.00"
+
+
+@pytest.mark.parametrize(("decision", "words"), [("escalation", "ничего не происходит"), ("callbacks", "звонка нет")])
+def test_other_decisions_are_tried_too(
+    request_of_boris: Request, head: Editor, rulesets: Cast, decision: str, words: str
+) -> None:
+    with db.transaction(head.sessions) as session:
+        make_version(session, "callbacks", {**escalation_rules(), "decision": "callbacks"})
+    subject = f"request:{request_of_boris.id}" if decision == "escalation" else f"client:{request_of_boris.client_id}"
+    assert words in head.browser.get(f"/rules/{decision}/?try={subject}").text
+
+
+def test_a_bonus_is_tried_on_typed_measures(head: Editor) -> None:
+    with db.transaction(head.sessions) as session:
+        make_version(session, "bonus", bonus_rules())
+    text = head.browser.get("/rules/bonus/?typing=only").text
+    answer = sent(head, text, **{"v:measure__revenue": "1 000 000"})
+    assert "25\u00a0000,00\u00a0₽" in answer.text
+    assert "выполнение плана по новым: плана нет; нужно: не менее 100\u00a0%" in answer.text
