@@ -61,12 +61,12 @@ def work_through(settings: Settings, sessions: sessionmaker[Session]) -> int:
     done = 0
     while not _Stop.requested and clock.monotonic() < deadline:
         try:
-            handled = agenda.run_due(sessions, clock.now(), limit=BATCH, senders=senders).handled
+            step = agenda.run_due(sessions, clock.now(), limit=BATCH, senders=senders)
         except agenda.ReplayRunning:
             log.warning("replay_not_finished")
             break
-        done += handled
-        if handled < BATCH:
+        done += step.handled
+        if step.handled < BATCH and not step.goes_on:
             break
     return done
 

@@ -24,6 +24,7 @@ from rules_engine.services import (
     callbacks,
     client_moves,
     escalation,
+    impact_slices,
     outbox,
     overdue_actions,
     quarantine,
@@ -46,6 +47,11 @@ TOGETHER = 20
 
 OUTBOX_LEASE_SECONDS = 60
 """Longer than any sender may take."""
+
+_LEASES: Mapping[tuple[WorkKind, ...], int] = {
+    (WorkKind.OUTBOX,): OUTBOX_LEASE_SECONDS,
+    (WorkKind.IMPACT,): impact_slices.LEASE_SECONDS,
+}
 
 _SQLITE_MACHINE_FAULTS = frozenset({5, 6, 10, 13})
 """SQLITE_BUSY, LOCKED, IOERR, FULL."""
@@ -78,6 +84,8 @@ class Totals:
     failed: int = 0
     handled: int = 0
     """Items taken in hand, whatever came of it: 0 says that nothing more was due."""
+    goes_on: int = 0
+    """Slices of long work that are done, with more to do: it is due again at the next instant."""
     seconds: float = 0.0
     _started: float = field(default_factory=clock.monotonic, repr=False)
 
@@ -102,7 +110,7 @@ class Totals:
         }
 
 
-COUNTED = ("arrived", "assigned", "escalated", "callbacks", "quarantined", "sent", "failed", "handled")
+COUNTED = ("arrived", "assigned", "escalated", "callbacks", "quarantined", "sent", "failed", "handled", "goes_on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,8 @@ def run_due(
         if not claims:
             claims = _claim(sessions, now, (WorkKind.CLIENT, WorkKind.CLIENT_MOVE), totals)
         if not claims:
+            claims = _claim(sessions, now, (WorkKind.IMPACT,), totals)
+        if not claims:
             break
         totals.handled += len(claims)
         room = TOGETHER if limit is None else min(TOGETHER, limit - totals.handled)
@@ -174,6 +184,8 @@ def _do(
         try:
             if claim.kind is WorkKind.OUTBOX:
                 _deliver(sessions, claim, now, senders, totals)
+            elif claim.kind is WorkKind.IMPACT:
+                totals.goes_on += impact_slices.work_at(sessions, claim, now)
             else:
                 is_last = place == len(alone) and not following
                 following += _work(sessions, claim, now, totals, room if is_last else 0)
@@ -246,7 +258,7 @@ def is_fault_of_the_machine(error: BaseException) -> bool:
 
 
 def _claim(sessions: sessionmaker[Session], now: datetime, kinds: tuple[WorkKind, ...], totals: Totals) -> list[Claim]:
-    lease = OUTBOX_LEASE_SECONDS if WorkKind.OUTBOX in kinds else work.LEASE_SECONDS
+    lease = _LEASES.get(kinds, work.LEASE_SECONDS)
     with transaction(sessions) as session:
         claims = _take(session, now, kinds, lease, 1)
     _taken(session, claims, totals)

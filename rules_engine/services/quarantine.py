@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import Incident, Request, Role, WorkItem, WorkKind
-from rules_engine.services import alerts, outbox
+from rules_engine.services import alerts, impact, outbox
 from rules_engine.services.reference import reference
 from rules_engine.services.work import Claim
 
@@ -15,6 +15,7 @@ _NAMES = {
     WorkKind.CALLBACK: ("плановый звонок", "callback"),
     WorkKind.OVERDUE_ACTION: ("предложение", "proposal"),
     WorkKind.CLIENT_MOVE: ("переход клиента", "client move"),
+    WorkKind.IMPACT: ("расчёт «Что изменится»", "reckoning of an impact"),
 }
 
 
@@ -25,6 +26,8 @@ def tell(session: Session, claim: Claim, now: datetime) -> None:
     """
     error = session.scalar(select(WorkItem.last_error).where(WorkItem.id == claim.item_id))
     reason = (error or "").strip().rpartition("\n")[2]
+    if claim.kind is WorkKind.IMPACT:
+        impact.fail(session, claim.subject_id, reason, now)
     if claim.kind is not WorkKind.REQUEST:
         ru, en = _NAMES.get(claim.kind, ("сообщение", "message"))
         words = _incident(session, claim, now, f"{ru} {claim.subject_id}", f"{en} {claim.subject_id}", reason)

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import DecisionDetail, Heartbeat, IdempotencyKey, LoginBackoff, Replay
-from rules_engine.services import settings_store
+from rules_engine.services import impact, settings_store
 
 KEEP_HEARTBEATS = timedelta(days=1)
 KEEP_IDEMPOTENCY_KEYS = timedelta(days=7)
@@ -19,7 +19,8 @@ def prune(session: Session, now: datetime) -> int:
     """Delete what is older than it is kept, by the machine's clock; return how many rows.
 
     Facts and candidates of decisions (setting `keep_details_days`) at most BATCH a call, and never while a replay
-    runs. Decisions themselves, firings, the ledger and the audit log are never deleted.
+    runs; of what drafts would have changed all but the newest. Decisions themselves, firings, the ledger and the
+    audit log are never deleted.
     """
     statements = [
         delete(Heartbeat).where(Heartbeat.at < now - KEEP_HEARTBEATS),
@@ -30,7 +31,7 @@ def prune(session: Session, now: datetime) -> int:
         oldest = now - timedelta(days=settings_store.number(session, settings_store.KEEP_DETAILS_DAYS))
         too_old = select(DecisionDetail.decision_id).where(DecisionDetail.created_at < oldest).limit(BATCH)
         statements.append(delete(DecisionDetail).where(DecisionDetail.decision_id.in_(too_old)))
-    return sum(
+    return impact.prune(session) + sum(
         session.execute(statement.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
         for statement in statements
     )

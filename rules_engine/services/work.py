@@ -282,12 +282,15 @@ def first_due(session: Session, before: datetime) -> Claim | None:
     return Claim(row.id, row.kind, row.subject_id, row.wake_at, row.epoch, row.attempts + 1)
 
 
+_NOT_REPLAYED = (WorkKind.OUTBOX, WorkKind.IMPACT)
+"""Messages of a replay are never sent, and what a draft would change is asked of the present."""
+
 _FIRST_DUE = (
     select(_ITEMS.id, _ITEMS.kind, _ITEMS.subject_id, _ITEMS.wake_at, _ITEMS.epoch, _ITEMS.attempts)
     .where(
         _ITEMS.wake_at < bindparam("before", type_=UtcDateTime()),
         _ITEMS.quarantined_at.is_(None),
-        _ITEMS.kind != WorkKind.OUTBOX,
+        _ITEMS.kind.not_in(_NOT_REPLAYED),
     )
     .order_by(_ITEMS.wake_at, _ITEMS.id)
     .limit(1)
@@ -313,7 +316,7 @@ _DUE_AT = (
     .where(
         _ITEMS.wake_at <= bindparam("now", type_=UtcDateTime()),
         _ITEMS.quarantined_at.is_(None),
-        _ITEMS.kind != WorkKind.OUTBOX,
+        _ITEMS.kind.not_in(_NOT_REPLAYED),
     )
     .order_by(_ITEMS.wake_at, _ITEMS.id)
     .limit(bindparam("most"))
