@@ -1,20 +1,40 @@
 "use strict";
-// Keys and dragging for the rule editor. Everything here also has a button; without this script the page works by forms.
+// Keys, dragging and searching in the rule editor. Everything here also has a button; without it the page works by forms.
 (() => {
   const cards = () => [...document.querySelectorAll("#rules > .rule")];
   const cardOf = (element) => element && element.closest && element.closest("#rules > .rule");
   const typing = (element) => /^(INPUT|SELECT|TEXTAREA)$/.test(element.tagName) || element.isContentEditable;
+  const say = (text) => {
+    const live = document.getElementById("live");
+    if (live && text) live.textContent = text;
+  };
+
+  // While an answer is awaited a further key is kept: pressed on the old page it would be lost with it.
+  let waiting = 0;
+  let pressed = [];
   const press = (id) => {
+    if (waiting) {
+      pressed.push(id);
+      return;
+    }
     const button = document.getElementById(id);
     if (button && !button.disabled) button.click();
   };
+  const inDraft = (event) => event.target.closest && event.target.closest("#draft") && event.detail.requestConfig?.verb !== "get";
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (inDraft(event) && !event.target.closest(".count, .beside")) waiting += 1;
+  });
+  document.addEventListener("htmx:afterRequest", () => {
+    waiting = 0;
+  });
 
-  // A chosen field or comparison asks for the inputs that fit it; a chosen mode of a group is sent at once.
+  // The mode of a group is sent as soon as it is chosen; where a form is not saved by itself, a chosen field or action
+  // asks for the inputs that fit it.
   document.addEventListener("change", (event) => {
     const input = event.target;
     if (!input.form) return;
     // A click, not requestSubmit: htmx sends the button that was clicked.
-    if (input.matches("[data-refreshes]")) input.form.querySelector("[data-refresh]").click();
+    if (input.matches("[data-refreshes]")) input.form.querySelector("[data-shows]").click();
     if (input.matches("[data-sends]")) input.form.querySelector('button[name="do"]').click();
   });
 
@@ -23,36 +43,139 @@
     if (![409, 422].includes(event.detail.xhr.status)) return;
     event.detail.shouldSwap = true;
     event.detail.isError = false;
+    // Somebody else was faster: the whole draft is shown anew, whoever asked.
+    if (event.detail.xhr.status === 409) {
+      event.detail.target = document.getElementById("draft");
+      event.detail.selectOverride = "#draft";
+      event.detail.swapOverride = "outerHTML show:none";
+    }
   });
-  // The draft is swapped whole, so what was done is said in a region that stays.
-  document.addEventListener("htmx:afterSettle", () => {
+
+  // What was saved while typing: the other forms of the page know it from now on.
+  document.addEventListener("draft-saved", (event) => {
+    const { revision, rule, seen, order } = event.detail;
+    for (const input of document.querySelectorAll('#draft input[name="revision"]')) input.value = revision;
+    for (const form of document.querySelectorAll("#draft form")) {
+      const { subject, seen: known } = form.elements;
+      if (!subject || !known) continue;
+      if (subject.value === rule) known.value = seen;
+      if (subject.value === "order") known.value = order;
+    }
+    const tried = document.querySelector("#try .verdicts");
+    const search = document.querySelector("#try form[role=search]");
+    if (tried && search && search.getAttribute("hx-get"))
+      window.htmx.ajax("GET", search.getAttribute("hx-get"), { target: "#try", select: "#try", swap: "outerHTML" });
+  });
+
+  // Where a form is opened, one comes back to the chip that opened it.
+  let opener = null;
+  document.addEventListener("click", (event) => {
+    const chip = event.target.closest && event.target.closest("#draft a.chip");
+    if (!chip) return;
+    const same = [...document.querySelectorAll("#draft a.chip")].filter((one) => one.getAttribute("href") === chip.getAttribute("href"));
+    opener = { href: chip.getAttribute("href"), place: same.indexOf(chip) };
+  });
+  const back = () => {
+    if (!opener) return false;
+    const chips = [...document.querySelectorAll("#draft a.chip")].filter((one) => one.getAttribute("href") === opener.href);
+    const chip = chips[opener.place] || chips[0];
+    opener = null;
+    if (!chip) return false;
+    chip.focus({ preventScroll: true });
+    return true;
+  };
+
+  const VALUE = ".checks-search:not([hidden]), #c-value";
+  const first = (form) => form.querySelector("[autofocus]") || form.querySelector(VALUE) || form.querySelector("input:not([type=hidden]), select, textarea, button");
+  let left = "";
+  document.addEventListener("htmx:beforeRequest", () => {
+    left = cardOf(document.activeElement)?.dataset.rule || left;
+  });
+
+  // The draft is swapped whole or in parts: what was done is said in a region that stays, and the focus finds its place.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    show();
     const said = document.getElementById("said");
-    const live = document.getElementById("live");
-    if (said && live) live.textContent = said.textContent;
-    const wrong = document.querySelector('#open-form [aria-invalid="true"]');
+    if (said) say(said.textContent);
+    const form = document.getElementById("open-form");
+    const wrong = form && form.querySelector('[aria-invalid="true"]');
+    if (form && form.hasAttribute("data-begins")) {
+      // Another field was chosen: one goes on at its value.
+      form.removeAttribute("data-begins");
+      (form.querySelector(VALUE) || form.querySelector(".inputs > .field:nth-child(2) :is(input, select, textarea)"))?.focus();
+    }
+    const lost = document.activeElement === document.body || document.activeElement === null;
     if (wrong && !document.activeElement.closest("#open-form")) wrong.focus();
-    // Where the pressed button is gone, one goes on at the rule that it changed.
-    if (document.activeElement !== document.body || !said || !said.dataset.rule) return;
-    const open = document.getElementById(`open-${said.dataset.rule}`);
-    if (!open) return;
-    open.focus({ preventScroll: true });
-    if (open.getBoundingClientRect().top < 0) open.scrollIntoView({ block: "start" });
+    else if (form && lost) first(form)?.focus();
+    else if (!form && lost && !back()) {
+      // Where the pressed button is gone, one goes on at the rule that it changed, else at the one where one was.
+      const open = document.getElementById(`open-${(said && said.dataset.rule) || left}`);
+      if (open) open.focus({ preventScroll: true });
+    }
+    const active = document.querySelector("#rules > .rule.active, #rules > .rule:focus-within");
+    if (event.target.id === "draft" && active) {
+      const box = (active.querySelector("#open-form") || active).getBoundingClientRect();
+      if (box.top < 0 || box.bottom > window.innerHeight) (active.querySelector("#open-form") || active).scrollIntoView({ block: "nearest" });
+    }
+    const next = pressed.shift();
+    if (next) press(next);
   });
+
+  // Searching the rules: cards that do not say it step back.
+  const show = () => {
+    for (const part of document.querySelectorAll(".needs-script")) part.hidden = false;
+    filter(false);
+  };
+  let sought = "";
+  const filter = (aloud) => {
+    const search = document.getElementById("rule-search");
+    if (!search) return;
+    if (!aloud && search.value === "" && sought) search.value = sought;
+    sought = search.value;
+    const words = sought.toLowerCase().split(/\s+/).filter(Boolean);
+    let found = 0;
+    for (const card of cards()) {
+      const text = [...card.querySelectorAll("h2, .sentence, .why-note, .finding > span")].map((part) => part.textContent).join(" ").toLowerCase();
+      const fits = words.every((word) => text.includes(word));
+      card.hidden = !fits && !card.classList.contains("active");
+      if (fits) found += 1;
+    }
+    const none = document.getElementById("none-found");
+    if (none) none.hidden = found > 0 || words.length === 0;
+    if (aloud) say(`${search.dataset.found} ${found}`);
+  };
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "rule-search") filter(true);
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest && event.target.closest("#help")) document.getElementById("keys").showModal();
+  });
+  show();
 
   document.addEventListener("keydown", (event) => {
     const at = document.activeElement;
+    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const card = cardOf(at);
-    if (event.key === "Escape" && card && !document.querySelector("details.menu[open]")) {
-      const way = card.querySelector("[data-cancels]") || card.querySelector("[data-closes]");
+    if (event.key === "Escape") {
+      if (at.id === "rule-search" && at.value) {
+        at.value = "";
+        filter(true);
+        return;
+      }
+      if (document.querySelector("details.menu[open]")) return;
+      const open = card || document.querySelector("#rules > .rule.active");
+      const way = open && (open.querySelector("[data-cancels]") || open.querySelector("[data-closes]"));
       if (way) {
         event.preventDefault();
+        // What is typed and not finished is not sent: the form closes before its input is left.
+        at.form?.reset();
         way.click();
       }
       return;
     }
     if (typing(at)) return;
     if (event.key === "/" && !event.ctrlKey && !event.metaKey) {
-      const search = document.getElementById("try-search");
+      const search = document.getElementById("rule-search") || document.getElementById("try-search");
       if (search) {
         event.preventDefault();
         search.focus();
@@ -60,11 +183,13 @@
       return;
     }
     if (event.key === "?") {
-      const keys = document.querySelector("details.keys");
-      if (keys) {
-        keys.open = true;
-        keys.querySelector("summary").focus();
-      }
+      event.preventDefault();
+      document.getElementById("keys")?.showModal();
+      return;
+    }
+    if (event.code === "KeyZ" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      press(event.shiftKey ? "redo" : "undo");
       return;
     }
     const rule = card && card.dataset.rule;
@@ -81,8 +206,8 @@
       press(`${step < 0 ? "up" : "down"}-${rule}`);
       return;
     }
-    if (!card) return;
-    const next = cards()[cards().indexOf(card) + step];
+    const shown = cards().filter((one) => !one.hidden);
+    const next = card ? shown[shown.indexOf(card) + step] : null;
     if (next) {
       event.preventDefault();
       next.querySelector(".open").focus();

@@ -76,8 +76,11 @@ def group_mode(node: object) -> str | None:
     return next((mode for mode in MODES if mode in node), None) if isinstance(node, dict) else None
 
 
-def rename(rule_id: str, lang: str, title: str, note: str) -> Edit:
-    """Set the title in one language (the other stays) and the note."""
+def rename(rule_id: str, lang: str, title: str, note: str, review_on: str | None = None) -> Edit:
+    """Set the title in one language (the other stays), the note, and the day of review (ISO; "" for none).
+
+    With `review_on` None that day stays as it is.
+    """
 
     def edit(rule: Node) -> None:
         present = rule.get("title")
@@ -90,8 +93,12 @@ def rename(rule_id: str, lang: str, title: str, note: str) -> Edit:
             rule["title"] = {lang: title, other: present} if isinstance(present, str) else {lang: title}
         if note or "note" in rule:
             rule["note"] = note
+        if review_on:
+            rule["review_on"] = review_on
+        elif review_on == "":
+            rule.pop("review_on", None)
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
 def add_rule(rule_id: str, title: str, lang: str, action: Node | None) -> Edit:
@@ -160,7 +167,7 @@ def switch_rule(rule_id: str, enabled: bool) -> Edit:
     def edit(rule: Node) -> None:
         rule["enabled"] = enabled
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
 def match_everything(rule_id: str) -> Edit:
@@ -169,31 +176,19 @@ def match_everything(rule_id: str) -> Edit:
     def edit(rule: Node) -> None:
         rule.pop("when", None)
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
-def set_condition(rule_id: str, at: Pointer, condition: Node, *, or_empty: bool = False) -> Edit:
-    """Replace the condition at a pointer.
-
-    With `or_empty` it also holds for an empty field: in a group `any` an `is_empty` joins it, elsewhere the two
-    become a group of their own.
-    """
+def set_condition(rule_id: str, at: Pointer, condition: Node) -> Edit:
+    """Replace the condition at a pointer."""
 
     def edit(rule: Node) -> None:
         present = node_at(rule, at)
         if len(at) < 3 or at[-2] not in MODES or group_mode(present):
             raise NotFound(what=pointer_text(at))
-        holder, place = node_at(rule, at[:-1]), int(at[-1])
-        if not or_empty:
-            holder[place] = condition
-            return
-        empty = {"field": condition["field"], "op": "is_empty"}
-        if at[-2] == Mode.ANY:
-            holder[place : place + 1] = [condition] if empty in holder else [condition, empty]
-        else:
-            holder[place] = {"any": [condition, empty]}
+        node_at(rule, at[:-1])[int(at[-1])] = condition
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
 def add_condition(rule_id: str, group_at: Pointer, mode: str = Mode.ALL) -> Edit:
@@ -202,7 +197,7 @@ def add_condition(rule_id: str, group_at: Pointer, mode: str = Mode.ALL) -> Edit
     def edit(rule: Node) -> None:
         _group(rule, group_at, mode).append(unfinished_condition())
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
 def add_group(rule_id: str, group_at: Pointer, mode: str = Mode.ANY) -> Edit:
@@ -211,7 +206,7 @@ def add_group(rule_id: str, group_at: Pointer, mode: str = Mode.ANY) -> Edit:
     def edit(rule: Node) -> None:
         _group(rule, group_at, Mode.ALL).append({_known_mode(mode): [unfinished_condition()]})
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
 def set_mode(rule_id: str, group_at: Pointer, mode: str) -> Edit:
@@ -225,7 +220,7 @@ def set_mode(rule_id: str, group_at: Pointer, mode: str) -> Edit:
         items = group.pop(present)
         group[_known_mode(mode)] = items
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
 def remove_node(rule_id: str, at: Pointer) -> Edit:
@@ -237,7 +232,7 @@ def remove_node(rule_id: str, at: Pointer) -> Edit:
 
     if at == ("when",):
         raise NotFound(what=pointer_text(at))
-    return _within(rule_id, lambda rule: _remove(rule, at))
+    return within(rule_id, lambda rule: _remove(rule, at))
 
 
 def set_action(rule_id: str, index: int, action: Node) -> Edit:
@@ -250,14 +245,14 @@ def set_action(rule_id: str, index: int, action: Node) -> Edit:
             kept = {"among": present["among"]}
         rule["then"][index] = {**action, **kept}
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
 def add_action(rule_id: str, action: Node) -> Edit:
     def edit(rule: Node) -> None:
         rule.setdefault("then", []).append(copy.deepcopy(action))
 
-    return _within(rule_id, edit)
+    return within(rule_id, edit)
 
 
 def add_otherwise() -> Edit:
@@ -332,7 +327,7 @@ def _on_copy(edit: Edit) -> Edit:
     return lambda body: edit(copy.deepcopy(body))
 
 
-def _within(rule_id: str, edit: Callable[[Node], None]) -> Edit:
+def within(rule_id: str, edit: Callable[[Node], None]) -> Edit:
     """Return the edit of a body that changes one rule, or `otherwise`, in a copy."""
 
     def whole(body: Body) -> Body:

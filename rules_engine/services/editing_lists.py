@@ -3,15 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from rules_engine.language.kinds import ReferenceKind
-from rules_engine.models import Request
+from rules_engine.language.values import canonical_text
+from rules_engine.models import Client, Request
 from rules_engine.services.reference import Reference, reference
 
 _MOST = 200
+_LOOKED_AT = 5_000
+_WRITTEN: Final[Mapping[str, InstrumentedAttribute[Any]]] = {
+    "request.source": Request.source,
+    "request.region": Request.region,
+    "request.city": Request.city,
+    "request.language": Request.language,
+    "request.tags": Request.tags,
+    "client.region": Client.region,
+    "client.tags": Client.tags,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +45,25 @@ class LiveLists:
             skills = {skill for manager in self.picture.managers.values() for skill in manager.skills}
             return {skill: skill for skill in sorted(skills)}
         if kind is ReferenceKind.SERVICE:
-            named = select(Request.service).where(Request.service.is_not(None)).distinct().limit(_MOST)
-            return {service: service for service in sorted(filter(None, self.session.scalars(named)))}
+            newest = select(Request.service).order_by(Request.id.desc()).limit(_LOOKED_AT)
+            return {service: service for service in sorted(set(filter(None, self.session.scalars(newest))))[:_MOST]}
         return None
+
+    def written(self, key: str) -> tuple[str, ...]:
+        """Return what requests or clients have lately had in a field that anybody may fill in, sorted."""
+        column = _WRITTEN.get(key)
+        if column is None:
+            return ()
+        newest = select(column).order_by(column.class_.id.desc()).limit(_LOOKED_AT)
+        found: set[str] = set()
+        spelled: set[str] = set()
+        for value in self.session.scalars(newest):
+            for text in value if isinstance(value, list) else [value or ""]:
+                plain = canonical_text(str(text))
+                if plain and plain not in found:
+                    found.add(plain)
+                    spelled.add(str(text).strip())
+        return tuple(sorted(spelled)[:_MOST])
 
 
 def live_lists(session: Session, now: datetime) -> LiveLists:

@@ -10,12 +10,13 @@ from admin.views.rule_editor import (
     case_pages,
     drafting,
     history,
+    live,
     pages,
     stepping,
     trying_pages,
 )
 
-MODULES: Final = (pages, trying_pages, case_pages, drafting, bonus_operations, stepping, approval, history)
+MODULES: Final = (pages, trying_pages, case_pages, drafting, bonus_operations, stepping, approval, history, live)
 """Each adds its pages to the one blueprint when it is imported."""
 
 

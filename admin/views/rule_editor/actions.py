@@ -64,6 +64,11 @@ class Actions:
         spec = self._specs.get(name)
         return spec is not None and any(param.type is ParamType.GROUP for param in spec.params)
 
+    def has_pools(self, action: Node) -> bool:
+        """Return whether its form has a choice of pools, which grows by one with each that is chosen."""
+        spec = self._specs.get(str(action.get("action")))
+        return spec is not None and any(param.type is ParamType.POOLS for param in spec.params)
+
     def typed(self, action: Node) -> dict[str, list[str]]:
         """Return a stored action, finished or not, as the texts of its inputs."""
         spec = self._specs.get(str(action.get("action")))
@@ -128,6 +133,8 @@ class Actions:
             return [self._reader.shown(T.BOOLEAN, written)]
         if param.type is ParamType.MONEY:
             return [self._reader.shown(T.MONEY, written)]
+        if param.type is ParamType.MINUTES:
+            return [self._reader.shown(T.DURATION, written)]
         return [str(written)] if self._editable(param) else [json.dumps(written, ensure_ascii=False)]
 
     def _value(self, param: Param, texts: Sequence[str]) -> object:
@@ -175,7 +182,7 @@ class Actions:
         if not self._editable(param):
             return Input(param.name, "kept", label, param.required, values, error=error)
         number = param.type is ParamType.MINUTES or param.type in _COUNTS
-        suffix = {ParamType.MINUTES: _("min"), ParamType.MONEY: "₽"}.get(param.type, "")
+        suffix = "₽" if param.type is ParamType.MONEY else ""
         kind = "area" if param.type is ParamType.TEXT and param.name == "text" else "text"
         mode = "numeric" if number and param.type is not ParamType.MINUTES else ""
         return Input(

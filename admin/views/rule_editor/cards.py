@@ -1,17 +1,31 @@
 """What the pages show of a ruleset: a card for each rule, and the open card with its conditions and actions."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from admin.views.rule_editor.actions import ActionForm, Actions
 from admin.views.rule_editor.conditions import ConditionForm, Conditions, Option, Typed
 from admin.views.rule_editor.places import Complaint
 from admin.views.rule_editor.sentences import Part, Speaker
 from admin.views.rule_editor.wording import _
+from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy, Words
 from rules_engine.language.model import OTHERWISE, Mode
 from rules_engine.services.editing import fingerprint
-from rules_engine.services.editing_body import Body, Node, Pointer, group_mode, pointer_text, rule_ids, rule_of
+from rules_engine.services.editing_body import (
+    Body,
+    Node,
+    Pointer,
+    group_mode,
+    node_at,
+    pointer,
+    pointer_text,
+    rule_ids,
+    rule_of,
+)
+from rules_engine.services.editing_nodes import holds_when_empty
 
 GROUP_LEVELS = 2
 """The page offers groups inside the first one and no deeper; what was imported deeper is shown and can be edited."""
@@ -19,10 +33,20 @@ GROUP_LEVELS = 2
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is open in a draft: a rule, and in it the form of a condition or action, `title` or `remove`."""
+    """What is open in a draft: a rule, and in it the form of a condition or action, `title` or `remove`.
+
+    `whole`: all its conditions and actions stand below one another; without a place inside they always do. `on` is
+    the parameter of the action on which somebody has clicked.
+    """
 
     rule: str = ""
     at: str = ""
+    whole: bool = False
+    on: str = ""
+
+    @property
+    def shows_all(self) -> bool:
+        return self.whole or not self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +57,8 @@ class Kept:
     action: Mapping[str, Sequence[str]] | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    was: str = ""
+    """The condition or action as it stood when the form was opened, as JSON; "" when it is opened now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +69,7 @@ class Row:
     parts: tuple[Part, ...]
     complaints: tuple[Complaint, ...]
     form: ConditionForm | None
+    may_wrap: bool = False
 
     @property
     def is_group(self) -> bool:
@@ -63,6 +90,14 @@ class GroupView:
     def is_group(self) -> bool:
         return True
 
+    def rows(self) -> Iterator[Row]:
+        """Yield the conditions in reading order, those of inner groups too."""
+        for item in self.items:
+            if isinstance(item, GroupView):
+                yield from item.rows()
+            else:
+                yield item
+
 
 @dataclass(frozen=True, slots=True)
 class ActionView:
@@ -76,17 +111,38 @@ class ActionView:
 
 @dataclass(frozen=True, slots=True)
 class OpenCard:
-    """The inside of the card that is being edited; `when` is None for a rule that matches everything."""
+    """The inside of the card that is being edited; `when` is None for a rule that matches everything.
 
-    at: str
+    `condition` or `action` is the one whose form is open; `place` says where. `was`: as in Kept.
+    """
+
+    place: Place
+    was: str
     when: GroupView | None
     actions: tuple[ActionView, ...]
     may_add_action: bool
 
+    @property
+    def at(self) -> str:
+        return self.place.at
+
+    @property
+    def condition(self) -> Row | None:
+        groups = [self.when, *(action.among for action in self.actions)]
+        return next((row for group in groups if group for row in group.rows() if row.form), None)
+
+    @property
+    def action(self) -> ActionView | None:
+        return next((action for action in self.actions if action.form), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One rule. `number` is None for `otherwise`; `hits` None where nobody counts."""
+    """One rule. `number` is None for `otherwise`; `review_on` is an ISO date or "".
+
+    `hits`: how much of the last month it would take, None where that cannot be said; `live_hits` the same of what is in
+    force, None where the rule is not in it.
+    """
 
     id: str
     number: int | None
@@ -97,12 +153,21 @@ class Card:
     complaints: tuple[Complaint, ...]
     seen: str
     hits: int | None = None
+    live_hits: int | None = None
+    review_on: str = ""
     is_last: bool = False
     inside: OpenCard | None = None
 
     @property
     def is_otherwise(self) -> bool:
         return self.number is None
+
+    @property
+    def review_day(self) -> date | None:
+        try:
+            return date.fromisoformat(self.review_on)
+        except ValueError:
+            return None
 
 
 class Cards:
@@ -115,10 +180,11 @@ class Cards:
         *,
         lang: str,
         hits: Mapping[str, int] | None = None,
+        live_hits: Mapping[str, int] | None = None,
         complaints: Sequence[Complaint] = (),
     ) -> None:
         self._body, self._speaker, self._lang = body, speaker, lang
-        self._hits, self._complaints = hits, complaints
+        self._hits, self._live_hits, self._complaints = hits, live_hits, complaints
 
     def all(self, inside: "Inside | None" = None) -> list[Card]:
         """Return the cards in order; `otherwise` last where there is one, or must be one."""
@@ -127,6 +193,14 @@ class Cards:
         if self._body.get("otherwise") or HIT_POLICIES[Decision(self._body["decision"])] is HitPolicy.FIRST:
             cards.append(self._card(OTHERWISE, None, True, inside))
         return cards
+
+    def one(self, rule_id: str, inside: "Inside | None" = None) -> Card:
+        """Return the card of one rule, or of `otherwise`. Raises NotFound."""
+        ids = rule_ids(self._body)
+        if rule_id == OTHERWISE:
+            return self._card(OTHERWISE, None, True, inside)
+        rule_of(self._body, rule_id)
+        return self._card(rule_id, ids.index(rule_id) + 1, rule_id == ids[-1], inside)
 
     def _card(self, rule_id: str, number: int | None, is_last: bool, inside: "Inside | None") -> Card:
         rule = rule_of(self._body, rule_id)
@@ -141,7 +215,9 @@ class Cards:
             parts=self._speaker.rule(rule),
             complaints=tuple(one for one in self._complaints if one.rule == rule_id),
             seen=fingerprint(self._body, rule_id),
-            hits=None if self._hits is None else self._hits.get(rule_id, 0),
+            hits=None if self._hits is None else self._hits.get(rule_id),
+            live_hits=None if self._live_hits is None else self._live_hits.get(rule_id),
+            review_on=str(rule.get("review_on") or ""),
             is_last=is_last,
             inside=inside.of(rule, self._complaints) if inside and opened else None,
         )
@@ -158,26 +234,29 @@ class Inside:
         mine = [one for one in complaints if one.rule == rule["id"]]
         when = rule.get("when")
         return OpenCard(
-            at=self.place.at,
-            when=self._group(when, ("when",), mine) if isinstance(when, dict) and group_mode(when) else None,
+            place=self.place,
+            was=self._kept.was or _written(rule, self.place.at),
+            when=self._group(rule, when, ("when",), mine) if isinstance(when, dict) and group_mode(when) else None,
             actions=tuple(
-                self._action(action, index, mine)
+                self._action(rule, action, index, mine)
                 for index, action in enumerate(rule.get("then", []))
                 if isinstance(action, dict)
             ),
             may_add_action=bool(self._actions.offered()),
         )
 
-    def _group(self, group: Node, at: Pointer, complaints: Sequence[Complaint], depth: int = 1) -> GroupView:
+    def _group(
+        self, rule: Node, group: Node, at: Pointer, complaints: Sequence[Complaint], depth: int = 1
+    ) -> GroupView:
         mode = str(group_mode(group))
         text = pointer_text(at)
         items: list[Row | GroupView] = []
         for index, item in enumerate(group[mode]):
             inner = (*at, mode, index)
             if group_mode(item):
-                items.append(self._group(item, inner, complaints, depth + 1))
+                items.append(self._group(rule, item, inner, complaints, depth + 1))
             else:
-                items.append(self._row(item, inner, complaints))
+                items.append(self._row(rule, item, inner, complaints, depth))
         return GroupView(
             at=text,
             mode=mode,
@@ -188,17 +267,18 @@ class Inside:
             is_outer=depth == 1,
         )
 
-    def _row(self, condition: Node, at: Pointer, complaints: Sequence[Complaint]) -> Row:
+    def _row(self, rule: Node, condition: Node, at: Pointer, complaints: Sequence[Complaint], depth: int) -> Row:
         text = pointer_text(at)
         mine = _at(complaints, text)
         form = None
         if self.place.at == text:
-            typed = self._kept.condition or self._conditions.typed(condition)
+            or_empty = holds_when_empty(rule, at)
+            typed = self._kept.condition or self._conditions.typed(condition, or_empty=or_empty)
             errors = {one.input: one.text for one in reversed(mine)} | dict(self._kept.errors)
             form = self._conditions.form(typed, candidates="among" in at, errors=errors)
-        return Row(text, self._speaker.condition(condition, text), mine, form)
+        return Row(text, self._speaker.condition(condition, text), mine, form, depth < GROUP_LEVELS)
 
-    def _action(self, action: Node, index: int, complaints: Sequence[Complaint]) -> ActionView:
+    def _action(self, rule: Node, action: Node, index: int, complaints: Sequence[Complaint]) -> ActionView:
         at = ("then", index)
         text = pointer_text(at)
         mine = _at(complaints, text)
@@ -213,18 +293,22 @@ class Inside:
             parts=self._speaker.action(action, text),
             complaints=mine,
             form=form,
-            among=self._group(among, (*at, "among"), complaints) if isinstance(among, dict) else None,
+            among=self._group(rule, among, (*at, "among"), complaints) if isinstance(among, dict) else None,
             may_have_among=self._actions.has_among(str(action.get("action"))),
         )
 
 
+def mode_words(mode: str) -> str:
+    """Return how a group is called: when it holds."""
+    return {
+        Mode.ALL.value: _("all of these hold"),
+        Mode.ANY.value: _("at least one of these holds"),
+        Mode.NONE.value: _("none of these holds"),
+    }[mode]
+
+
 def mode_options(chosen: str) -> tuple[Option, ...]:
-    words = {
-        Mode.ALL: _("all of these hold"),
-        Mode.ANY: _("at least one of these holds"),
-        Mode.NONE: _("none of these holds"),
-    }
-    return tuple(Option(mode.value, text, mode.value == chosen) for mode, text in words.items())
+    return tuple(Option(mode.value, mode_words(mode.value), mode.value == chosen) for mode in Mode)
 
 
 def title_of(rule: Node, lang: str) -> str:
@@ -233,6 +317,14 @@ def title_of(rule: Node, lang: str) -> str:
     if isinstance(title, dict):
         return Words(str(title.get("ru") or ""), str(title.get("en") or "")).text(lang) or str(rule["id"])
     return str(title or rule["id"])
+
+
+def _written(rule: Node, at: str) -> str:
+    """Return what stands at a place of a rule as JSON, "" where nothing does."""
+    try:
+        return json.dumps(node_at(rule, pointer(at)), ensure_ascii=False)
+    except NotFound:
+        return ""
 
 
 def _at(complaints: Sequence[Complaint], at: str) -> tuple[Complaint, ...]:

@@ -8,18 +8,24 @@ from admin.views.rule_editor.typed import Reader, exclusive_end, inclusive_end, 
 from admin.views.rule_editor.wording import _, capital
 from rules_engine.language.kinds import Decision, FieldGroup, ReferenceKind
 from rules_engine.language.kinds import FieldType as T
+from rules_engine.language.values import canonical_text
 from rules_engine.language.vocabulary import FIELDS, OPERATORS, Field, Operand, implemented_fields, operators_for
 
 Node = dict[str, Any]
 OPEN_LISTS = frozenset({ReferenceKind.SERVICE, ReferenceKind.SKILL, ReferenceKind.SEGMENT})
 """Their values are whatever people write: a form suggests the known ones and takes others."""
 _NEGATED = frozenset({"is_not", "not_in"})
+SEARCHED_FROM = 8
+_FIRST_OPERATOR = {T.TEXT: "in", T.CHOICE: "in", T.REFERENCE: "in", T.BOOLEAN: "is", T.LIST: "has_any"}
+"""What a newly chosen field is compared by until somebody chooses otherwise; numbers, money and days by "at least"."""
 
 
 class Lists(Protocol):
     """The live values of an installation."""
 
     def known(self, kind: ReferenceKind) -> Mapping[str, str] | None: ...
+
+    def written(self, key: str) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,10 @@ class OptionGroup:
 
 @dataclass(frozen=True, slots=True)
 class Widget:
-    """One input. `kind`: none, text, lines, select, checks, date, datetime, pair (two of `part`)."""
+    """One input. `kind`: none, text, lines, select, checks, date, datetime, pair (two of `part`).
+
+    `free`: beside the boxes of `checks` other values can be written.
+    """
 
     kind: str
     values: tuple[str, ...] = ()
@@ -46,6 +55,12 @@ class Widget:
     inputmode: str = ""
     part: str = "text"
     suggestions: tuple[str, ...] = ()
+    free: bool = False
+
+    @property
+    def searched(self) -> bool:
+        """Whether there are so many boxes that one would rather search in them."""
+        return len(self.options) > SEARCHED_FROM
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +94,29 @@ class Conditions:
     def __init__(self, decision: Decision, lang: str, reader: Reader, lists: Lists) -> None:
         self._decision, self._lang, self._reader, self._lists = decision, lang, reader, lists
 
-    def typed(self, condition: Node) -> Typed:
-        """Return a stored condition, finished or not, as texts."""
+    def typed(self, condition: Node, *, or_empty: bool = False) -> Typed:
+        """Return a stored condition, finished or not, as texts; `or_empty`: an empty field matches too."""
         key, op, written = str(condition.get("field") or ""), str(condition.get("op") or ""), condition.get("value")
         declared = FIELDS.get(key)
         if isinstance(written, dict):
-            return Typed(key, op, (), str(written.get("field") or ""))
+            return Typed(key, op, (), str(written.get("field") or ""), or_empty)
         items = written if isinstance(written, list) else [] if written is None else [written]
         kind = declared.type if declared else T.TEXT
         if op == "between" and len(items) == 2:
             items = [items[0], inclusive_end(kind, items[1])]
         item_kind = T.TEXT if kind is T.LIST else kind
-        return Typed(key, op, tuple(self._reader.shown(item_kind, item) for item in items))
+        return Typed(key, op, tuple(self._reader.shown(item_kind, item) for item in items), or_empty=or_empty)
 
     def form(self, typed: Typed, *, candidates: bool, errors: Mapping[str, str] | None = None) -> ConditionForm:
-        """Return the form; an operator or a value that does not fit a newly chosen field is left out."""
+        """Return the form; an operator or a value that does not fit a newly chosen field is left out.
+
+        A field without a fitting operator begins with the one that people mean most often.
+        """
         offered = implemented_fields(self._decision, candidates=candidates)
         declared = FIELDS.get(typed.field)
         fitting = operators_for(declared.type) if declared else ()
         names = {operator.op for operator in fitting}
-        op = typed.op if typed.op in names else ""
+        op = typed.op if typed.op in names else _first_operator(declared) if declared else ""
         operator = OPERATORS.get(op)
         others = self._others(declared, candidates) if declared and operator and operator.fieldwise else ()
         against = typed.against if typed.against in {other.key for other in others} else ""
@@ -114,6 +132,14 @@ class Conditions:
             asks_empty=op in _NEGATED,
             errors=errors or {},
         )
+
+    def begun(self, typed: Typed) -> Typed:
+        """Return what stands in a form right after another field was chosen: a fitting comparison, and no value."""
+        declared = FIELDS.get(typed.field)
+        if declared is None:
+            return Typed(typed.field)
+        names = {operator.op for operator in operators_for(declared.type)}
+        return Typed(typed.field, typed.op if typed.op in names else _first_operator(declared))
 
     def read(self, typed: Typed) -> tuple[Node, dict[str, str]]:
         """Return the condition that the form describes, and what cannot be taken, by input.
@@ -158,15 +184,26 @@ class Conditions:
             options = self.values_of(declared)
             return Widget("checks" if many else "select", typed.values, self._options(options, typed.values))
         if many:
-            return Widget("lines", ("\n".join(typed.values),), suffix=unit)
+            return self._several(declared, typed, unit)
         part = {T.DATE: "date", T.DATETIME: "datetime"}.get(declared.type, "text")
         numeric = declared.type in (T.INTEGER, T.NUMBER, T.MONEY, T.PERCENT)
         mode = "numeric" if declared.type is T.INTEGER else "decimal" if numeric else ""
         values = (*typed.values, "", "")
         if operand is Operand.PAIR:
             return Widget("pair", values[:2], suffix=unit, inputmode=mode, part=part)
-        suggestions = tuple(value for value, _label in self.values_of(declared))
+        suggestions = tuple(value for value, _label in self.values_of(declared)) or self._lists.written(declared.key)
         return Widget(part, values[:1], suffix=unit, inputmode=mode, suggestions=suggestions)
+
+    def _several(self, declared: Field, typed: Typed, unit: str) -> Widget:
+        """Return boxes for the values that the installation has seen, and lines for those that it has not."""
+        seen = self._lists.written(declared.key) if declared.type in (T.TEXT, T.LIST) else ()
+        if not seen:
+            return Widget("lines", ("\n".join(typed.values),), suffix=unit)
+        chosen = {canonical_text(value) for value in typed.values}
+        options = tuple(Option(value, value, canonical_text(value) in chosen) for value in seen)
+        listed = {canonical_text(value) for value in seen}
+        others = [value for value in typed.values if canonical_text(value) not in listed]
+        return Widget("checks", ("\n".join(others),), options, free=True)
 
     def values_of(self, declared: Field) -> tuple[tuple[str, str], ...]:
         """Return the values that a field can have with their labels; empty where they are not known."""
@@ -219,16 +256,15 @@ class Conditions:
             return _("The second value does not belong to it.")
         if op in ("is_empty", "is_filled") or op in _NEGATED:
             return _("Empty means: %(meaning)s.", meaning=declared.empty.text(self._lang))
-        if declared.type is T.LIST or (OPERATORS[op].operand is Operand.MANY and not self._chosen(declared)):
+        many = declared.type is T.LIST or OPERATORS[op].operand is Operand.MANY
+        if many and not self._chosen(declared) and not self._lists.written(declared.key):
             return _("One value a line.")
         return ""
 
     def _suffix(self, kind: T) -> str:
         if kind is T.MONEY:
             return "₽"
-        if kind is T.PERCENT:
-            return "%"
-        return _("min") if kind is T.DURATION else ""
+        return "%" if kind is T.PERCENT else ""
 
     @staticmethod
     def _expected(kind: T) -> str:
@@ -242,6 +278,10 @@ class Conditions:
             T.DATE: _("A date is needed, for example 05.10.2026."),
             T.DATETIME: _("A date and a time are needed."),
         }.get(kind, _("This value does not fit."))
+
+
+def _first_operator(declared: Field) -> str:
+    return _FIRST_OPERATOR.get(declared.type, "ge")
 
 
 def submitted(form: Mapping[str, Any], values: Sequence[str]) -> Typed:

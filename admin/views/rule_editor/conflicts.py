@@ -8,7 +8,8 @@ from flask_babel import format_timedelta
 from werkzeug.datastructures import MultiDict
 
 from admin.views.rule_editor.cards import title_of
-from admin.views.rule_editor.operations import Operation, operation
+from admin.views.rule_editor.operating import Operation
+from admin.views.rule_editor.operations import operation
 from admin.views.rule_editor.room import Room
 from admin.views.rule_editor.sentences import Part, marked
 from admin.views.rule_editor.wording import _

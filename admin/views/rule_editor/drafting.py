@@ -1,4 +1,4 @@
-"""The draft of one decision: the page, its changes, test cases, publishing, giving up."""
+"""The draft of one decision: begun, shown, changed, given up."""
 
 from typing import Any
 
@@ -6,22 +6,18 @@ from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.security import actor
-from admin.views.rule_editor.cards import Cards, Inside, Kept, Place
+from admin.views.rule_editor.cards import Place
 from admin.views.rule_editor.case_pages import cases_page
-from admin.views.rule_editor.conflicts import Clash, conflict, keeps_mine, mine
+from admin.views.rule_editor.conflicts import conflict, keeps_mine, mine
+from admin.views.rule_editor.draft_page import complaints_of, draft_page, saved_parts
 from admin.views.rule_editor.operations import CASES, operation
-from admin.views.rule_editor.pages import blueprint, head, hits
-from admin.views.rule_editor.places import Complaint, complaints
+from admin.views.rule_editor.pages import blueprint, head
 from admin.views.rule_editor.publishing import revision_sent
 from admin.views.rule_editor.room import Room, room, told
-from admin.views.rule_editor.trying import panel
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import Conflict, NotFound
-from rules_engine.language.model import OTHERWISE
-from rules_engine.models import RulesetDraft
-from rules_engine.services import editing, rulebook
-from rules_engine.services.editing import ORDER, DraftChanged, Seen, fingerprint
-from rules_engine.services.editing_body import rule_ids
+from rules_engine.services import editing
+from rules_engine.services.editing import DraftChanged, Seen
 
 SAID = "rules_said"
 
@@ -47,31 +43,42 @@ def draft(decision: str) -> ResponseReturnValue:
     row = editing.draft(here.session, decision)
     if row is None:
         return redirect(url_for("rules.read", decision=decision))
-    place = Place(request.args.get("edit", ""), request.args.get("at", ""))
+    asked = request.args
+    place = Place(asked.get("edit", ""), asked.get("at", ""), asked.get("whole") == "1", asked.get("on", ""))
     said, rule = session.pop(SAID, ("", ""))
-    return _draft_page(here, row, place, said=said, touched=rule)
+    return draft_page(here, row, place, said=said, touched=rule)
 
 
-@blueprint.post("/<decision>/draft/change")
+@blueprint.route("/<decision>/draft/change", methods=["GET", "POST"])
 def change(decision: str) -> ResponseReturnValue:
-    """Do one edit and go back to the page; what cannot be taken stays in its form, with the reason beneath it."""
+    """Do one edit and go back to the page; what cannot be taken stays in its form, with the reason beneath it.
+
+    What is sent by itself while somebody types is answered by what it touches. A GET is a page loaded again.
+    """
+    if request.method == "GET":
+        return redirect(url_for("rules.draft", decision=decision))
     here = room(decision)
     form = request.form
+    is_auto = form.get("auto") == "1" and not keeps_mine()
     try:
         row = editing.open_draft(here.session, decision)
     except NotFound:
         return _gone(here)
     again = keeps_mine()
     seen = Seen(form.get("subject", ""), form.get("his" if again else "seen", ""))
-    # A new rule stands at the end whatever the others did meanwhile.
-    revision = row.revision if form.get("do") == "add-rule" else revision_sent()
+    # A new rule stands at the end whatever the others did meanwhile; a finding is there only while its rules are.
+    revision = row.revision if form.get("do") in ("add-rule", "mend") else revision_sent()
     try:
         wanted = mine(here, row) if again else operation(here, row, form)
         if wanted.edit is None:
             here.session.rollback()
             if form.get("do") in CASES:
                 return cases_page(here, row, errors=wanted.kept.errors, sent=form), 422
-            return _draft_page(here, row, wanted.place, wanted.kept), 422 if wanted.refused else 200
+            if is_auto:
+                return saved_parts(here, row, wanted)
+            if wanted.closes:
+                return _to_draft(here, wanted.place, form.get("rule", ""))
+            return draft_page(here, row, wanted.place, wanted.kept), 422 if wanted.refused else 200
         row = editing.change(
             here.session,
             decision,
@@ -88,17 +95,24 @@ def change(decision: str) -> ResponseReturnValue:
         here.session.rollback()
         return _someone_was_faster(here)
     here.session.commit()
+    if is_auto:
+        return saved_parts(here, row, wanted)
     if form.get("do") in CASES:
         flash(wanted.said, "good")
         return redirect(url_for("rules.cases", decision=decision))
     session[SAID] = (wanted.said, wanted.place.rule or form.get("rule", ""))
     place = wanted.place
-    if wanted.stays and not _complaints_at(here, row, place):
-        place = Place(place.rule)
-    anchor = f"rule-{place.rule or form.get('rule', '')}"
-    return redirect(
-        url_for("rules.draft", decision=decision, edit=place.rule or None, at=place.at or None, _anchor=anchor), 303
-    )
+    if wanted.stays and not any(one.rule == place.rule and one.at == place.at for one in complaints_of(here, row)):
+        place = Place(place.rule) if place.whole else Place()
+    return _to_draft(here, place, form.get("rule", ""))
+
+
+def _to_draft(here: Room, place: Place, rule: str) -> ResponseReturnValue:
+    query: dict[str, Any] = {"edit": place.rule or None, "at": place.at or None, "on": place.on or None}
+    if place.at and place.whole:
+        query["whole"] = "1"
+    anchor = f"rule-{place.rule or rule}"
+    return redirect(url_for("rules.draft", decision=here.decision.value, **query, _anchor=anchor), 303)
 
 
 @blueprint.route("/<decision>/draft/discard", methods=["GET", "POST"])
@@ -120,57 +134,14 @@ def discard(decision: str) -> ResponseReturnValue:
     return render_template("rules/discard.html", **head(here, "draft"), changes=told(here, latest.body, row.body))
 
 
-def _draft_page(
-    here: Room,
-    row: RulesetDraft,
-    place: Place,
-    kept: Kept | None = None,
-    *,
-    said: str = "",
-    touched: str = "",
-    conflict: Clash | None = None,
-) -> str:
-    kept = kept or Kept()
-    found = _complaints(here, row)
-    inside = Inside(place, kept, here.speaker, here.conditions, here.actions)
-    counted = hits(here)
-    cards = Cards(row.body, here.speaker, lang=here.lang, hits=counted, complaints=found)
-    values: dict[str, Any] = head(here, "draft")
-    return render_template(
-        "rules/draft.html",
-        **values,
-        cards=cards.all(inside),
-        kept=kept,
-        place=place,
-        complaints=found,
-        failing=[result for result in editing.case_results(row.body) if not result.passed],
-        outdated=row.base_number != editing.latest_version(here.session, here.decision).number,
-        order_seen=fingerprint(row.body, ORDER),
-        otherwise_seen=fingerprint(row.body, OTHERWISE),
-        rules_count=len(rule_ids(row.body)),
-        said=said,
-        touched=touched,
-        conflict=conflict,
-        **panel(here, rulebook.in_force_at(here.session, here.decision, here.now).body, row.body),
-    )
-
-
 def _someone_was_faster(here: Room) -> ResponseReturnValue:
     """Show the draft as it is now, above it both versions of what two people changed and the ways on from there."""
     row = editing.draft(here.session, here.decision)
     if row is None:
         return _gone(here)
-    return _draft_page(here, row, Place(), conflict=conflict(here, row)), 409
+    return draft_page(here, row, Place(), conflict=conflict(here, row)), 409
 
 
 def _gone(here: Room) -> ResponseReturnValue:
     flash(_("The draft is gone: it was approved or given up meanwhile."), "warn")
     return redirect(url_for("rules.read", decision=here.decision))
-
-
-def _complaints(here: Room, row: RulesetDraft) -> list[Complaint]:
-    return complaints(editing.problems(here.session, row.body), row.body, here.decision, here.lang)
-
-
-def _complaints_at(here: Room, row: RulesetDraft, place: Place) -> bool:
-    return any(one.rule == place.rule and one.at == place.at for one in _complaints(here, row))

@@ -1,23 +1,27 @@
 """What a sent form of the draft asks for: one edit, what it touches, and which form is open afterwards."""
 
+import copy
+import json
 from collections.abc import Mapping
-
-from rules_engine.services.editing_bonus import with_own_lines
+from dataclasses import replace
 
 from admin.views.rule_editor.bonus_operations import SHAPE, reshape
-from admin.views.rule_editor.cards import Kept, Place, title_of
+from admin.views.rule_editor.cards import Kept, Place, mode_words, title_of
 from admin.views.rule_editor.case_operations import CASE_OPERATIONS
-from admin.views.rule_editor.conditions import submitted
+from admin.views.rule_editor.conditions import Typed, submitted
 from admin.views.rule_editor.operating import Form, Maker, Operation
+from admin.views.rule_editor.places import complaints
 from admin.views.rule_editor.room import Room
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, HitPolicy
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing
+from rules_engine.services import editing, findings
 from rules_engine.services import editing_body as edits
-from rules_engine.services.editing_body import Edit, Node, node_at, pointer, pointer_text, rule_ids, rule_of
+from rules_engine.services.editing_body import Body, Edit, Node, node_at, pointer, pointer_text, rule_ids, rule_of
+from rules_engine.services.editing_bonus import with_own_lines
+from rules_engine.services.editing_nodes import move_node, place_after_move, set_when_empty, wrap_node
 
 
 def operation(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -30,15 +34,42 @@ def operation(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     return make(here, draft, form)
 
 
+def shaped(here: Room, form: Form) -> Typed:
+    """Return the condition that a sent form says.
+
+    Where it is sent by itself as soon as another field or comparison is chosen, what was typed for the one before is
+    no value of it.
+    """
+    if form.get("auto") != "1":
+        return submitted(form, form.getlist("value"))
+    typed = submitted(form, _values(form))
+    return typed if typed.field == form.get("was_field", typed.field) else here.conditions.begun(typed)
+
+
 def _condition(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     place = _place(form)
-    typed = submitted(form, form.getlist("value"))
+    typed = shaped(here, form)
     condition, errors = here.conditions.read(typed)
     if errors:
         return Operation(place, kept=Kept(condition=typed, errors=errors))
     at = pointer(place.at)
-    edit = edits.set_condition(place.rule, at, condition, or_empty=typed.or_empty)
-    return Operation(place, edit, _("The condition is saved."), stays=True)
+    stands: list[str] = []
+    put = edits.set_condition(place.rule, at, condition)
+
+    def edit(body: Body) -> Body:
+        made = put(body)
+        here_now = at
+        if "or_empty" in form and condition["op"]:
+            here_now = set_when_empty(rule_of(made, place.rule), at, holds=typed.or_empty)
+        stands.append(pointer_text(here_now))
+        return made
+
+    edit(draft.body)
+    moved = Place(place.rule, stands[-1], place.whole)
+    reshaped = moved != place or any(
+        form.get(f"was_{name}", "") != getattr(typed, name) for name in ("field", "op", "against")
+    )
+    return Operation(moved, edit, _("The condition is saved."), stays=True, reshaped=reshaped)
 
 
 def _action(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -52,7 +83,8 @@ def _action(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     if errors:
         return Operation(place, kept=Kept(action=typed, errors=errors))
     edit = edits.set_action(place.rule, int(steps[1]), action)
-    return Operation(place, edit, _("The action is saved."), stays=True)
+    reshaped = form.get("was_action", "") != form.get("action", "") or here.actions.has_pools(action)
+    return Operation(place, edit, _("The action is saved."), stays=True, reshaped=reshaped)
 
 
 def _refresh(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -61,8 +93,14 @@ def _refresh(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     if "action" in form:
         return Operation(place, kept=Kept(action={name: form.getlist(name) for name in form}))
     same = form.get("field") == form.get("was_field")
-    values = form.getlist("value") if same and _same_shape(form) else []
+    values = _values(form) if same and _same_shape(form) else []
     return Operation(place, kept=Kept(condition=submitted(form, values)))
+
+
+def _values(form: Form) -> list[str]:
+    """Return the typed values; those of another field or of another kind of comparison are none."""
+    same = form.get("field") == form.get("was_field", form.get("field"))
+    return form.getlist("value") if same and ("was_op" not in form or _same_shape(form)) else []
 
 
 def _same_shape(form: Form) -> bool:
@@ -76,7 +114,8 @@ def _add_condition(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     place = _place(form)
     at = pointer(place.at)
     edit = edits.add_condition(place.rule, at)
-    return Operation(_last_of(draft, edit, place.rule, at), edit, _("A condition is added: choose a field."))
+    added = replace(_last_of(draft, edit, place.rule, at), whole=place.whole)
+    return Operation(added, edit, _("A condition is added: choose a field."))
 
 
 def _add_group(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -84,8 +123,40 @@ def _add_group(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     at = pointer(place.at)
     edit = edits.add_group(place.rule, at)
     group = _last_of(draft, edit, place.rule, at)
-    inner = Place(place.rule, f"{group.at}/any/0")
+    inner = Place(place.rule, f"{group.at}/any/0", whole=True)
     return Operation(inner, edit, _("A group is added: choose a field for its first condition."))
+
+
+def _wrap(here: Room, draft: RulesetDraft, form: Form) -> Operation:
+    place = _place(form)
+    edit = wrap_node(place.rule, pointer(place.at))
+    return Operation(Place(place.rule), edit, _("The condition stands in a group of its own now; add others to it."))
+
+
+def _step(by: int) -> Maker:
+    """Move a condition through the groups of its rule."""
+
+    def make(here: Room, draft: RulesetDraft, form: Form) -> Operation:
+        place = _place(form)
+        at = pointer(place.at)
+        edit = move_node(place.rule, at, by)
+        twin = copy.deepcopy(rule_of(draft.body, place.rule))
+        group = place_after_move(twin, at, by)
+        items = node_at(twin, group[:-1])
+        words = mode_words(str(group[-2]))
+        said = _(
+            "The condition is now at place %(n)s of %(all)s: %(group)s.",
+            n=_place_number(group),
+            all=len(items),
+            group=words,
+        )
+        return Operation(Place(place.rule, on=pointer_text(group)), edit, said)
+
+    return make
+
+
+def _place_number(at: edits.Pointer) -> int:
+    return int(at[-1]) + 1
 
 
 def _mode(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -96,7 +167,39 @@ def _mode(here: Room, draft: RulesetDraft, form: Form) -> Operation:
 
 def _remove(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     place = _place(form)
-    return Operation(Place(place.rule), edits.remove_node(place.rule, pointer(place.at)), _("Removed."))
+    edit = edits.remove_node(place.rule, pointer(place.at))
+    return Operation(Place(place.rule) if place.whole else Place(), edit, _("Removed."))
+
+
+def _leave(here: Room, draft: RulesetDraft, form: Form) -> Operation:
+    """Close a form whose condition or action was left unfinished: what stood there before comes back."""
+    place = _place(form)
+    rule, at = rule_of(draft.body, place.rule), pointer(place.at)
+    before = _written_before(form.get("was", ""))
+    closed = Place(place.rule) if place.whole else Place()
+    present = node_at(rule, at)
+    if before == present or not _is_unfinished(here, draft, place):
+        return Operation(closed)
+    if before is None or not (before.get("field") or before.get("action")):
+        return Operation(closed, edits.remove_node(place.rule, at), _("Removed."))
+    if at[0] == "then" and len(at) == 2:
+        edit = edits.set_action(place.rule, int(at[1]), before)
+    else:
+        edit = edits.set_condition(place.rule, at, before)
+    return Operation(closed, edit, _("What stood there before is back."))
+
+
+def _written_before(text: str) -> Node | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _is_unfinished(here: Room, draft: RulesetDraft, place: Place) -> bool:
+    found = complaints(editing.problems(here.session, draft.body), draft.body, here.decision, here.lang)
+    return any(one.rule == place.rule and one.at == place.at for one in found)
 
 
 def _everything(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -108,7 +211,8 @@ def _add_action(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     rule = form.get("rule", "")
     index = len(rule_of(draft.body, rule).get("then", []))
     edit = edits.add_action(rule, {"action": ""})
-    return Operation(Place(rule, f"/then/{index}"), edit, _("An action is added: choose what to do."))
+    added = Place(rule, f"/then/{index}", form.get("whole") == "1")
+    return Operation(added, edit, _("An action is added: choose what to do."))
 
 
 def _add_otherwise(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -121,7 +225,15 @@ def _rename(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     if not title:
         texts = {"title": "", "note": note}
         return Operation(Place(rule, "title"), kept=Kept(texts=texts, errors={"title": _("A rule needs a name.")}))
-    return Operation(Place(rule), edits.rename(rule, here.lang, title[:200], note[:5000]), _("The name is saved."))
+    try:
+        day = form.get("review_on", "").strip()
+        review_on = here.reader.day(day).isoformat() if day else ""
+    except ValueError:
+        errors = {"review_on": _("A date is needed, for example 05.10.2026.")}
+        texts = {"title": title, "note": note, "review_on": form["review_on"]}
+        return Operation(Place(rule, "title"), kept=Kept(texts=texts, errors=errors))
+    edit = edits.rename(rule, here.lang, title[:200], note[:5000], review_on if "review_on" in form else None)
+    return Operation(Place(), edit, _("The name is saved."))
 
 
 def _add_rule(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -144,10 +256,15 @@ def _remove_rule(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     return Operation(Place(), edits.remove_rule(form.get("rule", "")), _("The rule is removed from the draft."))
 
 
-def _switch(here: Room, draft: RulesetDraft, form: Form) -> Operation:
-    rule, enabled = form.get("rule", ""), form.get("enabled") == "yes"
-    said = _("The rule is switched on.") if enabled else _("The rule is switched off.")
-    return Operation(Place(), edits.switch_rule(rule, enabled), said)
+def _switch(to: bool | None = None) -> Maker:
+    """Switch a rule on or off; `to` None: as the form says."""
+
+    def make(here: Room, draft: RulesetDraft, form: Form) -> Operation:
+        enabled = form.get("enabled") == "yes" if to is None else to
+        said = _("The rule is switched on.") if enabled else _("The rule is switched off.")
+        return Operation(Place(), edits.switch_rule(form.get("rule", ""), enabled), said)
+
+    return make
 
 
 def _move(by: int) -> Maker:
@@ -161,6 +278,14 @@ def _move(by: int) -> Maker:
         return Operation(Place(), edits.move_rule(rule, place), said)
 
     return make
+
+
+def _mend(here: Room, draft: RulesetDraft, form: Form) -> Operation:
+    """Do what mends a finding. Raises NotFound where its rules have changed since, and it with them."""
+    found = findings.findings(here.session, draft.body, draft.accepted, here.now).by_key(form.get("key", ""))
+    if found.fix is None:
+        raise NotFound(what=found.key)
+    return Operation(Place(), findings.mend(found.fix), _("Mended."))
 
 
 _OPERATIONS: Mapping[str, Maker] = {
@@ -178,7 +303,14 @@ _OPERATIONS: Mapping[str, Maker] = {
     "add-rule": _add_rule,
     "duplicate": _duplicate,
     "remove-rule": _remove_rule,
-    "switch": _switch,
+    "switch": _switch(),
+    "switch-on": _switch(True),
+    "switch-off": _switch(False),
+    "mend": _mend,
+    "node-up": _step(-1),
+    "node-down": _step(1),
+    "wrap": _wrap,
+    "leave": _leave,
     "up": _move(-1),
     "down": _move(1),
     "move": _move(0),
@@ -189,7 +321,7 @@ CASES = frozenset(CASE_OPERATIONS)
 
 
 def _place(form: Form) -> Place:
-    return Place(form.get("rule", ""), form.get("at", ""))
+    return Place(form.get("rule", ""), form.get("at", ""), form.get("whole") == "1")
 
 
 def _last_of(draft: RulesetDraft, edit: Edit, rule: str, group_at: edits.Pointer) -> Place:

@@ -25,11 +25,15 @@ _NOTHING = Words("", "")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a sentence. `at` points at the condition or action that a chip shows, "" elsewhere."""
+    """A piece of a sentence. `at` points at the condition or action that a chip shows, "" elsewhere.
+
+    `param` is the parameter of the action, "" for a condition or a whole action.
+    """
 
     kind: Kind
     text: str
     at: str = ""
+    param: str = ""
     is_new: bool = False
     """In a comparison: the other side does not say it."""
 
@@ -71,9 +75,10 @@ class Speaker:
         if isinstance(found, Condition) and not report.problems:
             spans = condition_spans(self._decision, found, self._lang, names=self._names)
             return tuple(Part(part.kind, part.text, at and part.at and at) for part in _parts(spans))
+        broken = _("does not fit") if _is_filled_in(condition) else _("not finished")
         field = FIELDS.get(str(condition.get("field"))) if isinstance(condition, dict) else None
         label = field.chip.text(self._lang) if field else _("condition")
-        return (Part("text", f"{label}: "), Part("broken", _("not finished"), at))
+        return (Part("text", f"{label}: "), Part("broken", broken, at))
 
     def action(self, action: Any, at: str = "") -> tuple[Part, ...]:
         """Return one action without its `among`; unfinished, its name and a chip that says so."""
@@ -84,7 +89,7 @@ class Speaker:
         # A rule must have exactly one of some actions; of one action by itself that cannot be asked.
         if found and not [problem for problem in report.problems if problem.code != "exactly_one_of"]:
             parts = _parts(action_spans(self._decision, found, self._lang, names=self._names, lines=self._lines))
-            return tuple(Part(part.kind, part.text, at and part.at and at) for part in parts[:-1])
+            return tuple(replace(part, at=at and part.at and at) for part in parts[:-1])
         spec = actions_of(self._decision).get(str(action.get("action"))) if isinstance(action, dict) else None
         label = spec.lead.text(self._lang) if spec else _("action")
         return (Part("text", f"{label}: "), Part("broken", _("not finished"), at))
@@ -138,13 +143,20 @@ class Speaker:
         yield Part("text", ")" if brackets else "")
 
 
+def _is_filled_in(condition: Any) -> bool:
+    """Return whether nothing is missing in a condition that cannot be read: then something in it is wrong."""
+    return isinstance(condition, dict) and bool(
+        condition.get("field") and condition.get("op") and condition.get("value")
+    )
+
+
 def _of_candidate(condition: Any) -> bool:
     return isinstance(condition, dict) and str(condition.get("field")).startswith("candidate.")
 
 
 def _parts(spans: Iterable[Span]) -> tuple[Part, ...]:
     return tuple(
-        Part(kind, span.text, _node(span.path) if kind == "chip" else "")
+        Part(kind, span.text, _node(span.path), _param(span.path)) if kind == "chip" else Part(kind, span.text)
         for span in spans
         for kind in (_KINDS.get(span.kind, "text"),)
     )
@@ -154,6 +166,11 @@ def _node(path: str) -> str:
     """Return the pointer of the condition or action to which a piece belongs: of a parameter, its action."""
     head, _slash, last = path.rpartition("/")
     return path if last.isdecimal() else head
+
+
+def _param(path: str) -> str:
+    last = path.rpartition("/")[2]
+    return "" if last.isdecimal() else last
 
 
 def marked(parts: tuple[Part, ...], other: tuple[Part, ...]) -> tuple[Part, ...]:

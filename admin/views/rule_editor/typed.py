@@ -92,12 +92,21 @@ class Reader:
             return "yes" if value else "no"
         if kind in (T.MONEY, T.PERCENT, T.NUMBER) and isinstance(value, str):
             return self._grouped(value, exact=kind is T.MONEY)
+        if kind is T.DURATION and type(value) is int and value >= 0:
+            return self.minutes(value)
         if kind is T.DATETIME and isinstance(value, str):
             try:
                 return f"{datetime.fromisoformat(value).astimezone(self.zone):%Y-%m-%dT%H:%M}"
             except ValueError:
                 return value
         return str(value)
+
+    def minutes(self, value: int) -> str:
+        """Return a duration as people write it and as `value` reads it back: “2 ч”, “1 h 30 min”, “0 мин”."""
+        hours, minutes = divmod(value, 60)
+        words = ("ч", "мин") if self.lang == "ru" else ("h", "min")
+        parts = [f"{number}\u00a0{word}" for number, word in zip((hours, minutes), words, strict=True) if number]
+        return " ".join(parts) or f"0\u00a0{words[1]}"
 
     def _grouped(self, value: str, *, exact: bool) -> str:
         if not re.fullmatch(r"-?[0-9]{1,20}(\.[0-9]{1,12})?", value):

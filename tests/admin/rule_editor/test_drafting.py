@@ -162,9 +162,9 @@ class TestRules:
         assert [rule["id"] for rule in head.body()["rules"]] == ["own", "large"]
 
     def test_a_rule_is_switched_off_and_on(self, head: Editor) -> None:
-        head.send(form_with(head.open(), "switch", "own"), "switch")
+        head.send(form_with(head.open(), "switch-off", "own"), "switch-off")
         assert rule_of(head, "own")["enabled"] is False
-        head.send(form_with(head.open(), "switch", "own"), "switch")
+        head.send(form_with(head.open(), "switch-on", "own"), "switch-on")
         assert rule_of(head, "own")["enabled"] is True
 
     def test_a_copy_is_off_and_asks_for_its_name(self, head: Editor) -> None:
