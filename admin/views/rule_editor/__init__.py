@@ -12,11 +12,25 @@ from admin.views.rule_editor import (
     history,
     live,
     pages,
+    pasting,
     stepping,
+    table,
     trying_pages,
 )
 
-MODULES: Final = (pages, trying_pages, case_pages, drafting, bonus_operations, stepping, approval, history, live)
+MODULES: Final = (
+    pages,
+    trying_pages,
+    case_pages,
+    drafting,
+    stepping,
+    approval,
+    history,
+    live,
+    table,
+    pasting,
+    bonus_operations,
+)
 """Each adds its pages to the one blueprint when it is imported."""
 
 

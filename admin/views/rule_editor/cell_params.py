@@ -7,6 +7,7 @@ from typing import Final
 from admin.views.rule_editor.actions import Actions
 from admin.views.rule_editor.cell_text import NO, YES, items_of, squeezed, unquoted, without_unit
 from admin.views.rule_editor.conditions import Option
+from admin.views.rule_editor.sentences import Speaker
 from admin.views.rule_editor.wording import _
 from rules_engine.language.kinds import REFERENCE_LABELS, Decision
 from rules_engine.language.near import near
@@ -31,8 +32,8 @@ _ENDS: Final = {"ru": ("«", "»"), "en": ("“", "”")}
 class Params:
     """Reads and writes the cells of parameters, by way of what the form of an action would send."""
 
-    def __init__(self, decision: Decision, lang: str, actions: Actions) -> None:
-        self._specs, self._lang, self._actions = actions_of(decision), lang, actions
+    def __init__(self, decision: Decision, lang: str, actions: Actions, speaker: Speaker) -> None:
+        self._specs, self._lang, self._actions, self._speaker = actions_of(decision), lang, actions, speaker
         self._kept: dict[tuple[str, str], dict[str, str]] = {}
 
     def text(self, action: Node, name: str) -> str | None:
@@ -40,9 +41,9 @@ class Params:
         come back as the same."""
         spec = self._specs[str(action["action"])]
         param = spec.by_name[name]
-        typed = self._actions.typed({"action": spec.name, name: action[name]})[name]
         if param.type not in CELL_PARAMS:
-            return "; ".join(typed)
+            return self._sentence(action, name)
+        typed = self._actions.typed({"action": spec.name, name: action[name]})[name]
         for text in self._texts(param, typed, spec.name):
             try:
                 read = self.read(spec.name, name, text)
@@ -64,6 +65,13 @@ class Params:
             raise CellRefused(_("The value is missing."))
         return node[name]
 
+    def _sentence(self, action: Node, name: str) -> str:
+        """Return a parameter as the sentence of its action says it."""
+        chips = [part.text for part in self._speaker.action(action) if part.kind == "chip"]
+        given = [one for one in self._specs[str(action["action"])].by_name if one in action and one != "among"]
+        text = chips[given.index(name)] if len(chips) == len(given) else "; ".join(chips)
+        return text.replace("\u00a0", " ")
+
     def _texts(self, param: Param, typed: Sequence[str], action: str) -> Iterator[str]:
         """Yield ways to write a parameter, the most natural first."""
         if param.type is ParamType.BOOLEAN:
@@ -73,7 +81,7 @@ class Params:
             yield "; ".join(labels.get(value, value) for value in typed)
             yield "; ".join(typed)
         elif param.type is ParamType.MINUTES:
-            yield f"{typed[0]} {_('min')}"
+            yield f"{typed[0]} {_('min')}" if typed[0].isdecimal() else typed[0]
         elif param.type is ParamType.TEXT:
             yield typed[0]
             yield f"«{typed[0]}»"

@@ -52,7 +52,7 @@ class Cells:
         actions: Actions,
     ) -> None:
         self._decision, self._reader, self._speaker, self._conditions = decision, reader, speaker, conditions
-        self._params = Params(decision, reader.lang, actions)
+        self._params = Params(decision, reader.lang, actions, speaker)
         self._kept: dict[str, list[tuple[str, str, str]]] = {}
 
     @property
