@@ -1,5 +1,6 @@
 """Findings about the conditions of one rule, or of `among`: those that never hold together, those that say nothing."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from rules_engine.language.analysis.finding import Finding, FindingKind, Severity, finding_key
@@ -13,13 +14,13 @@ from rules_engine.language.analysis.ground import (
     fits,
     flat,
     is_certain,
-    is_firm,
     nodes,
     without,
 )
+from rules_engine.language.analysis.merging import joined
 from rules_engine.language.analysis.space import Check, Region, Space
 from rules_engine.language.kinds import HitPolicy
-from rules_engine.language.model import OTHERWISE, Action, Group, Mode, Rule
+from rules_engine.language.model import OTHERWISE, Action, Condition, Group, Mode, Rule
 from rules_engine.language.values import Facts
 
 
@@ -29,8 +30,7 @@ def contradiction(ground: Ground, rule: Rule) -> Iterator[Finding]:
     if rule.when is None or not ground.space.is_covered(region, [], ground.check([rule.id])):
         return
     ground.regions[rule.id] = []
-    fix = Fix(FixKind.SWITCH_OFF, rule.id)
-    yield _never(ground, rule.id, rule.path, rule.when, ground.space, fix)
+    yield _never(ground, rule.id, rule.path, rule.when, ground.space)
 
 
 def who_fits(ground: Ground, rule_id: str, root: str, actions: Iterable[Action]) -> Iterator[Finding]:
@@ -45,8 +45,7 @@ def who_fits(ground: Ground, rule_id: str, root: str, actions: Iterable[Action])
         space = Space(group.conditions(), today=ground.today, names=ground.names, budget=ground.budget)
         region = space.region(group)
         if space.is_covered(region, [], fits(group)):
-            fix = None if rule_id == OTHERWISE else Fix(FixKind.SWITCH_OFF, rule_id)
-            yield _never(ground, rule_id, root, group, space, fix)
+            yield _never(ground, rule_id, root, group, space)
             continue
         for node in _saying_nothing(space, group, region):
             test = both(fits(group), fits(without(group, node)))
@@ -68,7 +67,7 @@ def redundant(ground: Ground, rule: Rule) -> Iterator[Finding]:
 
 
 def _said_above(ground: Ground, rule: Rule, when: Group, region: Region, nothing: Sequence[Item]) -> Iterator[Finding]:
-    above = ground.earlier(rule, is_firm)
+    above = ground.firm_earlier(rule)
     for node in nodes(when) if above else ():
         if any(_is_within(node, other) or _is_within(other, node) for other in nothing):
             continue
@@ -164,7 +163,7 @@ def _redundant(
     )
 
 
-def _never(ground: Ground, rule_id: str, root: str, group: Group, space: Space, fix: Fix | None) -> Finding:
+def _never(ground: Ground, rule_id: str, root: str, group: Group, space: Space) -> Finding:
     guilty = _conflict(space, group)
     places = tuple(node.path.removeprefix(root) for node in guilty)
     path = places[0] if guilty else group.path.removeprefix(root)
@@ -176,10 +175,22 @@ def _never(ground: Ground, rule_id: str, root: str, group: Group, space: Space, 
         path,
         finding_key(FindingKind.CONTRADICTION, ground.ruleset, [rule_id], group.path.removeprefix(root)),
         ground.ruleset.decision,
-        fix=fix,
+        fix=None if rule_id == OTHERWISE else _way_out(rule_id, guilty, places),
         places=places or (path,),
         conditions=tuple(guilty),
     )
+
+
+def _way_out(rule_id: str, guilty: Sequence[Item], places: Sequence[str]) -> Fix:
+    """Return the edit that is most likely meant: “phone” and “chat” at once is how people write “phone or chat”."""
+    if len(guilty) == 2:
+        one, other = guilty
+        if isinstance(one, Condition) and isinstance(other, Condition) and {one.op, other.op} <= {"is", "in"}:
+            written = joined(one, other)
+            if written is not None:
+                text = json.dumps(written, ensure_ascii=False)
+                return Fix(FixKind.JOIN_CONDITIONS, rule_id, path=places[0], second=places[1], written=text)
+    return Fix(FixKind.SWITCH_OFF, rule_id)
 
 
 def _conflict(space: Space, group: Group) -> list[Item]:

@@ -44,6 +44,19 @@ class FindingKind(StrEnum):
     """None."""
     NAMED_PERSON = "named_person"
     """The rule matches."""
+    CLIFF = "cliff"
+    """Bonus, as all that follow: one small step pays far more. The example stands behind the step."""
+    FALLING_PAY = "falling_pay"
+    """More of a measure pays less. The example stands where it pays less."""
+    FLAT_END = "flat_end"
+    """From some value on more pays nothing. The example stands behind it."""
+    RATE_ABOVE_ALL = "rate_above_all"
+    PAID_TWICE = "paid_twice"
+    SUBSTITUTION = "substitution"
+    TIER_UNREACHED = "tier_unreached"
+    GATE_CLOSED = "gate_closed"
+    GATE_OPEN = "gate_open"
+    UNPAID_WORK = "unpaid_work"
 
 
 class Severity(StrEnum):
@@ -119,13 +132,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """A rule of which not everything was checked, and why."""
+    """A rule (or `otherwise`) of which not everything was checked, and why."""
 
     rule: str
     why: WhyUnchecked
 
     def message(self, lang: str, titles: Mapping[str, str]) -> str:
-        return words.unchecked(self.why.value, lang, titles.get(self.rule, self.rule))
+        name = None if self.rule == OTHERWISE else titles.get(self.rule, self.rule)
+        return words.unchecked(self.why.value, lang, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class FixKind(StrEnum):
     """`rule` to the place right above `other`."""
     REMOVE_CONDITION = "remove_condition"
     """The condition at `path`, with groups that it leaves empty."""
+    JOIN_CONDITIONS = "join_conditions"
+    """The conditions at `path` and `second` become the one in `written`, which stands at `path`."""
     MERGE = "merge"
     """`other` into `rule`, whose condition at `path` becomes the one in `written`."""
     SWITCH_OFF = "switch_off"
@@ -31,6 +33,7 @@ class FixKind(StrEnum):
 _LABELS = {
     FixKind.MOVE_ABOVE: Words("Поставить выше {other}", "Move above {other}"),
     FixKind.REMOVE_CONDITION: Words("Убрать условие", "Remove the condition"),
+    FixKind.JOIN_CONDITIONS: Words("Пусть будет любое из двух", "Let it be either of the two"),
     FixKind.MERGE: Words("Объединить с {rule}", "Merge with {rule}"),
     FixKind.SWITCH_OFF: Words("Выключить правило", "Switch the rule off"),
     FixKind.SET_REVIEW: Words("Пересмотреть позже: {on}", "Review later: {on}"),
@@ -39,12 +42,13 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One edit. `path` is a JSON pointer inside the rule, `written` a condition as JSON text."""
+    """One edit. `path` and `second` are JSON pointers inside the rule, `written` is a condition as JSON text."""
 
     kind: FixKind
     rule: str
     other: str = ""
     path: str = ""
+    second: str = ""
     written: str = ""
     on: date | None = None
 
@@ -73,7 +77,11 @@ def fixed(body: Body, fix: Fix) -> Body:
             rules.insert(_place(rules, fix.other), rule)
         case FixKind.REMOVE_CONDITION:
             _remove(rule, _steps(fix.path))
+        case FixKind.JOIN_CONDITIONS:
+            _replace(rule, fix)
+            _remove(rule, _steps(fix.second))
         case FixKind.MERGE:
+            _replace(rule, fix)
             _merge(made, rule, fix)
         case FixKind.SWITCH_OFF:
             rule["enabled"] = False
@@ -112,12 +120,15 @@ def _remove(rule: Body, at: list[str | int]) -> None:
         _remove(rule, at[:-2])
 
 
-def _merge(body: Body, rule: Body, fix: Fix) -> None:
-    rules = body["rules"]
-    other = rules[_place(rules, fix.other)]
+def _replace(rule: Body, fix: Fix) -> None:
     at = _steps(fix.path)
     _node(rule, at)
     _node(rule, at[:-1])[at[-1]] = json.loads(fix.written)
+
+
+def _merge(body: Body, rule: Body, fix: Fix) -> None:
+    rules = body["rules"]
+    other = rules[_place(rules, fix.other)]
     notes = [note for note in (rule.get("note"), other.get("note")) if note]
     if notes:
         rule["note"] = "\n".join(dict.fromkeys(notes))

@@ -18,7 +18,7 @@ _WIDE_POOLS = frozenset({"everyone", "team", "skill"})
 class Ground:
     """The enabled rules of a ruleset. `regions` holds those that were worked out; a contradiction's is empty.
 
-    `behind` are the rules all of whose matches meet a rule above first.
+    `behind` are the rules all of whose matches meet a rule above first; `outcomes` say what each does.
     """
 
     def __init__(self, ruleset: Ruleset, *, today: date, names: References | None, budget: Budget) -> None:
@@ -33,6 +33,8 @@ class Ground:
         self.regions: dict[str, Region] = {}
         self.behind: set[str] = set()
         self.fields = {rule.id: fields_of(rule.when) for rule in self.rules}
+        self.outcomes = {rule.id: tuple(action.written for action in rule.then) for rule in self.rules}
+        self._firm = {rule.id for rule in self.rules if is_firm(rule)}
 
     @cached_property
     def engine(self) -> NativeEngine:
@@ -44,10 +46,13 @@ class Ground:
             self.regions[rule.id] = self.space.region(rule.when)
         return self.regions[rule.id]
 
-    def earlier(self, rule: Rule, such: Callable[[Rule], bool] = lambda _: True) -> list[Rule]:
+    def earlier(self, rule: Rule) -> list[Rule]:
         """Return the rules above this one whose region is known, the top one first."""
-        above = self.rules[: self.place[rule.id]]
-        return [other for other in above if self.regions.get(other.id) and such(other)]
+        return [other for other in self.rules[: self.place[rule.id]] if self.regions.get(other.id)]
+
+    def firm_earlier(self, rule: Rule) -> list[Rule]:
+        """Return those of them that are passed over only when nobody at all of a whole group can take anything."""
+        return [other for other in self.earlier(rule) if other.id in self._firm]
 
     def union(self, rules: Iterable[Rule]) -> Region:
         """Return where any of these rules matches, as far as is known."""
@@ -115,11 +120,6 @@ def is_certain(rule: Rule) -> bool:
 def waits(rule: Rule) -> bool:
     """Return whether a rule holds a request for an absent person."""
     return any(action.text("if_absent") == "wait" for action in rule.then)
-
-
-def outcome(rule: Rule) -> tuple[str, ...]:
-    """Return what a rule does, to be compared."""
-    return tuple(action.written for action in rule.then)
 
 
 def nodes(group: Group) -> Iterator[Item]:

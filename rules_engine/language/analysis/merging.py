@@ -6,12 +6,11 @@ from typing import Any
 
 from rules_engine.language.analysis.finding import Finding, FindingKind, Severity, finding_key
 from rules_engine.language.analysis.fixes import Fix, FixKind, fixed
-from rules_engine.language.analysis.ground import Ground, Item, both, differ, fits, outcome
+from rules_engine.language.analysis.ground import Ground, Item, both, differ, fits
 from rules_engine.language.errors import BadValue, RulesetInvalid
 from rules_engine.language.kinds import ORDERED_TYPES, FieldType, HitPolicy, MovedBy
 from rules_engine.language.model import Condition, FieldRef, Group, Mode, Rule
 from rules_engine.language.ruleset import parse, to_json
-from rules_engine.language.values import dump
 from rules_engine.language.values import parse as parse_value
 from rules_engine.language.vocabulary import FIELDS, OPERATORS, Field
 
@@ -24,7 +23,11 @@ def mergeable(ground: Ground, rule: Rule) -> Iterator[Finding]:
     if place == 0:
         return
     upper = ground.rules[place - 1]
-    if outcome(upper) != outcome(rule) or not ground.regions.get(upper.id) or not ground.regions.get(rule.id):
+    if (
+        ground.outcomes[upper.id] != ground.outcomes[rule.id]
+        or not ground.regions.get(upper.id)
+        or not ground.regions.get(rule.id)
+    ):
         return
     differing = _difference(upper.when, rule.when)
     if differing is None:
@@ -102,20 +105,31 @@ def _one_range(field: Field, one: Condition, other: Condition) -> Written | None
     written = _same_bound(field, (one, other), low, end)
     if written is not None:
         return written
-    if low is None or end is None or not _is_written(one, other, low) or not _is_written(one, other, end):
+    first, second = _as_written((one, other), low), _as_written((one, other), end)
+    if first is None or second is None:
         return None
-    return {"field": field.key, "op": "between", "value": [dump(field, low), dump(field, end)]}
+    return {"field": field.key, "op": "between", "value": [first, second]}
 
 
 def _same_bound(field: Field, pair: tuple[Condition, Condition], low: int | None, end: int | None) -> Written | None:
-    """Return the range that is bounded on one side, in the words of whichever of the two bounds it there."""
+    """Return the range that is bounded on one side, or the same as one of the two, in the words used there."""
     for condition in pair:
         if _range(condition) == (low, end) and condition.op != "is":
             return {"field": field.key, "op": condition.op, "value": json.loads(condition.written)}
-    if low is not None and end is None and _is_written(*pair, low):
-        return {"field": field.key, "op": "ge", "value": dump(field, low)}
-    if low is None and end is not None and _is_written(*pair, end):
-        return {"field": field.key, "op": "lt", "value": dump(field, end)}
+    for op, bound, beyond in (("ge", low, end), ("lt", end, low)):
+        written = _as_written(pair, bound)
+        if beyond is None and written is not None:
+            return {"field": field.key, "op": op, "value": written}
+    return None
+
+
+def _as_written(pair: tuple[Condition, Condition], bound: int | None) -> object | None:
+    """Return a bound as one of the two conditions writes it; None for the number next to what is written."""
+    for condition in pair:
+        values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+        for value, written in zip(values, condition.written_values(), strict=True):
+            if value == bound:
+                return written
     return None
 
 
@@ -135,12 +149,6 @@ def _range(condition: Condition) -> tuple[int | None, int | None] | None:
         "is": (value, value + 1),
     }
     return bounds.get(condition.op)
-
-
-def _is_written(one: Condition, other: Condition, bound: int) -> bool:
-    """Return whether a bound is a number that somebody wrote, and not the one next to it."""
-    values = (one.value, other.value)
-    return any(bound == value or (isinstance(value, tuple) and bound in value) for value in values)
 
 
 def _difference(one: Group | None, other: Group | None) -> tuple[Condition, Condition] | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rules_engine.language.analysis.finding import Finding, FindingKind, Severity, finding_key
 from rules_engine.language.analysis.fixes import Fix, FixKind
-from rules_engine.language.analysis.ground import Ground, is_certain, is_firm, outcome, waits
+from rules_engine.language.analysis.ground import Ground, is_certain, waits
 from rules_engine.language.kinds import Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE, Action, Rule
 
@@ -21,7 +21,7 @@ def hidden(ground: Ground, rule: Rule) -> Iterator[Finding]:
     region = ground.regions.get(rule.id)
     if ground.ruleset.hit_policy is not HitPolicy.FIRST or not region:
         return
-    firm, every = ground.earlier(rule, is_firm), ground.earlier(rule)
+    firm, every = ground.firm_earlier(rule), ground.earlier(rule)
     if firm and _is_behind(ground, rule, firm):
         ground.behind.add(rule.id)
         yield _hidden(
@@ -44,9 +44,9 @@ def overlap(ground: Ground, rule: Rule) -> Iterator[Finding]:
         return
     others: list[Rule] = []
     example = None
-    own, does = set(ground.fields[rule.id]), outcome(rule)
+    own, does = set(ground.fields[rule.id]), ground.outcomes[rule.id]
     for other in ground.earlier(rule):
-        if own.isdisjoint(ground.fields[other.id]) or outcome(other) == does:
+        if own.isdisjoint(ground.fields[other.id]) or ground.outcomes[other.id] == does:
             continue
         common = ground.space.meet(region, ground.regions[other.id])
         if not common or _is_behind(ground, rule, [other]) or _is_behind(ground, other, [rule]):
@@ -160,7 +160,7 @@ def _before(ground: Ground, rule: Rule, action: Action) -> list[Rule]:
     In escalation a rule fires once: an earlier one may have done so long before. Only rules that match at the very
     same times keep each other from acting.
     """
-    rivals = ground.earlier(rule, lambda other: any(one.name == action.name for one in other.then))
+    rivals = [other for other in ground.earlier(rule) if any(one.name == action.name for one in other.then)]
     if ground.ruleset.decision is not Decision.ESCALATION:
         return rivals
     if _repeats(rule):
@@ -189,9 +189,17 @@ def _superseded(ground: Ground, rule: Rule, action: Action, found: list[Rule]) -
         finding_key(FindingKind.SUPERSEDED, ground.ruleset, [rule.id, *ids], path),
         ground.ruleset.decision,
         example=_on_both(ground, rule, others[0]),
-        fix=Fix(FixKind.SWITCH_OFF, rule.id) if len(rule.then) == 1 else None,
+        fix=_sooner(ground, rule, action, found[-1]),
         action=action.name,
     )
+
+
+def _sooner(ground: Ground, rule: Rule, action: Action, other: Rule) -> Fix | None:
+    """Return the move above the rule that wins, unless that one would then never win."""
+    is_about_order = ground.ruleset.decision is Decision.CALLBACKS and action.name != "schedule_callback"
+    if is_about_order and not _is_behind(ground, other, [*_before(ground, other, action), rule]):
+        return Fix(FixKind.MOVE_ABOVE, rule.id, other=other.id)
+    return Fix(FixKind.SWITCH_OFF, rule.id) if len(rule.then) == 1 else None
 
 
 def _on_both(ground: Ground, rule: Rule, other: Rule) -> dict[str, str | bool | int | tuple[str, ...]] | None:

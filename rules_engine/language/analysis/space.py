@@ -121,7 +121,7 @@ class Space:
         *,
         is_example: bool = False,
     ) -> Facts | None:
-        axes = self._touched(self.layout.restricted([*region, *covers]))
+        axes = self._touched(self.layout.restricted([*region, *covers])) if self._impossible else 0
         compared = [one for one, axis in self._relations.items() if self.layout.guard(axis) & axes]
         must_build = is_example or bool(compared)
         excluded = [box for own, box in self._impossible if must_build or own & axes] + self._learned

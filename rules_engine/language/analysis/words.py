@@ -70,12 +70,22 @@ _SENTENCES: dict[str, tuple[Words, Words]] = {
     ),
     "superseded": (
         Words(
+            "Действие «{action}» не выполняется никогда: в таких случаях раньше это делает правило {others}.",
+            "The action “{action}” never takes effect: in all these cases rule {others} does so before.",
+        ),
+        Words(
+            "Действие «{action}» не выполняется никогда: в таких случаях раньше это делают правила {others}.",
+            "The action “{action}” never takes effect: in all these cases rules {others} do so before.",
+        ),
+    ),
+    "cancelled": (
+        Words(
             "Действие «{action}» не выполняется никогда: в таких случаях его отменяет правило {others}.",
-            "The action “{action}” never takes effect: in all these cases rule {others} comes before it.",
+            "The action “{action}” never takes effect: in all these cases rule {others} cancels it.",
         ),
         Words(
             "Действие «{action}» не выполняется никогда: в таких случаях его отменяют правила {others}.",
-            "The action “{action}” never takes effect: in all these cases rules {others} come before it.",
+            "The action “{action}” never takes effect: in all these cases rules {others} cancel it.",
         ),
     ),
     "overlap": (
@@ -128,17 +138,19 @@ _WAITING = Words(
 )
 _REVIEW = Words("Пора пересмотреть: срок был {on}.", "Due for review since {on}.")
 _NAMED = Words("Правило для одного человека: {person}.", "A rule for one person: {person}.")
+_RULE = Words("Правило {rule}", "Rule {rule}")
+_OTHERWISE = Words("Остальные", "Otherwise")
 _UNCHECKED = {
     "time": Words(
-        "Правило {rule} проверено не до конца: не хватило времени.", "Rule {rule} is not fully checked: time ran out."
+        "{subject}: проверено не до конца, не хватило времени.", "{subject}: not fully checked, time ran out."
     ),
     "too_wide": Words(
-        "Правило {rule} проверено не до конца: у его условий слишком много сочетаний.",
-        "Rule {rule} is not fully checked: its conditions make too many combinations.",
+        "{subject}: проверено не до конца, у условий слишком много сочетаний.",
+        "{subject}: not fully checked, the conditions make too many combinations.",
     ),
     "not_exact": Words(
-        "Правило {rule} проверено не до конца: оно сравнивает поля между собой.",
-        "Rule {rule} is not fully checked: it compares fields with each other.",
+        "{subject}: проверено не до конца, тексты или списки сравниваются между собой.",
+        "{subject}: not fully checked, texts or lists are compared with each other.",
     ),
 }
 
@@ -168,6 +180,8 @@ def sentence(
         return _REVIEW.text(lang).format(on=show_date(on, lang) if on else "")
     if kind == "named_person":
         return _NAMED.text(lang).format(person=name_of(ReferenceKind.MANAGER, person, names))
+    if kind == "superseded" and action == "schedule_callback":
+        kind = "cancelled"
     number = _ONE if len(others) < 2 else _MANY
     if kind == "redundant":
         template = _REDUNDANT_AFTER[number] if others else _REDUNDANT_AMONG if in_among else _REDUNDANT
@@ -200,9 +214,10 @@ def _told(item: Condition | Group, decision: Decision, lang: str, names: Referen
     return f"{_NOT.text(lang)} ({joined})" if item.mode is Mode.NONE else joined
 
 
-def unchecked(why: str, lang: str, rule: str) -> str:
-    """Return the sentence that says what is not fully checked."""
-    return _UNCHECKED[why].text(lang).format(rule=rule)
+def unchecked(why: str, lang: str, rule: str | None) -> str:
+    """Return the sentence that says what is not fully checked; without a rule it is what happens otherwise."""
+    subject = _OTHERWISE.text(lang) if rule is None else _RULE.text(lang).format(rule=rule)
+    return _UNCHECKED[why].text(lang).format(subject=subject)
 
 
 def listed(items: Sequence[str], lang: str) -> str:
