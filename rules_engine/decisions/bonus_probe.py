@@ -197,7 +197,12 @@ def breaks_of_group(group: Group, axis: str) -> Iterable[Fraction]:
     """Yield where conditions change their truth along a measure, as tables write it: the first value that differs."""
     for condition in group.conditions():
         if condition.field == axis:
-            yield from (_as_written(axis, value) for value in _turns(condition))
+            yield from breaks_of_condition(condition)
+
+
+def breaks_of_condition(condition: Condition) -> Iterable[Fraction]:
+    """Yield where one condition changes its truth along its field."""
+    return (_as_written(condition.field, value) for value in _turns(condition))
 
 
 def _turns(condition: Condition) -> Iterable[int]:

@@ -9,11 +9,13 @@ import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.bonus import compute
+from rules_engine.decisions.bonus_audit_people import PersonMonth
 from rules_engine.decisions.bonus_figures import measures
 from rules_engine.decisions.bonus_lines import Statement
 from rules_engine.decisions.bonus_measures import Measures, canonical_measures
@@ -28,6 +30,9 @@ from rules_engine.services.editing_body import Body, rule_ids
 from rules_engine.services.measures import figures_of
 from rules_engine.services.measures_month import Month, earlier, month_named, month_of_instant
 from rules_engine.services.reference import reference
+
+_MOST_MONTHS: Final = 6_000
+"""More months of people than these show nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,18 @@ def ground_of(session: Session, month: str, now: datetime, manager_ids: Collecti
 def last_month(session: Session, now: datetime) -> str:
     """Return the last whole month before an instant, in the business zone."""
     return earlier(month_of_instant(session, now).text)
+
+
+def people_months(session: Session, month: str, months: int = 12) -> tuple[PersonMonth, ...]:
+    """Return what the statements of so many months before `month` keep, the newest revision of each; two queries."""
+    wanted = [earlier(month, back) for back in range(1, months + 1)]
+    periods = session.execute(
+        select(BonusPeriod.id, BonusPeriod.month).where(BonusPeriod.month.in_(wanted)).order_by(BonusPeriod.revision)
+    )
+    newest = {row.month: row.id for row in periods}
+    statements = select(BonusStatement.measures).where(BonusStatement.period_id.in_(newest.values()))
+    kept = session.scalars(statements.order_by(BonusStatement.id).limit(_MOST_MONTHS))
+    return tuple(PersonMonth(exact_measures(one), _without_plan(one)) for one in kept)
 
 
 def pay_under(ground: Ground, body: Body) -> dict[int, StatementUnder]:

@@ -3,19 +3,21 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from rules_engine.db import settings_of
+from rules_engine.decisions.bonus_audit import audit
 from rules_engine.errors import NotFound
 from rules_engine.language.analysis import Analysis, Finding, Fix, Severity, Unchecked, analyse, fixed
 from rules_engine.language.errors import RulesetInvalid
-from rules_engine.language.kinds import ReferenceKind
+from rules_engine.language.kinds import Decision, ReferenceKind
 from rules_engine.language.ruleset import content_hash
 from rules_engine.services import rulebook
+from rules_engine.services.bonus_drafts import finished, people_months
 from rules_engine.services.editing_body import Body, Edit
 from rules_engine.services.editing_trial import usable
 
@@ -90,7 +92,12 @@ def _analysis(session: Session, body: Body, today: date) -> Analysis:
             _analysed.move_to_end(key)
             return kept
     try:
-        made = analyse(usable(body)[0], today=today, names=names)
+        of_bonus = body.get("decision") == Decision.BONUS
+        ruleset, _ = finished(body) if of_bonus else usable(body)
+        made = analyse(ruleset, today=today, names=names)
+        if of_bonus:
+            about_pay = audit(ruleset, people_months(session, f"{today:%Y-%m}"))
+            made = replace(made, findings=(*made.findings, *about_pay))
     except RulesetInvalid:
         # Not even a part of it can be read: its errors say so, and there is nothing to be found.
         made = Analysis(())
