@@ -140,6 +140,24 @@ class RulesetApproval(Keyed):
     version_id: Mapped[int | None] = mapped_column(ForeignKey("ruleset_versions.id"))
 
 
+class Publication(Keyed):
+    """How far what is open has been told of a new version: batch by batch, so that nobody waits for all of it.
+
+    Only where more is open than one batch holds.
+    """
+
+    __tablename__ = "ruleset_publications"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("ruleset_versions.id"), unique=True)
+    decision: Mapped[str]
+    wakes_at: Mapped[datetime]
+    """When everything open is to be looked at again."""
+    part: Mapped[str]
+    """Which items are being told: a WorkKind; "" when all have been."""
+    after_id: Mapped[int] = mapped_column(default=0)
+    """The last subject of that kind that was told."""
+
+
 class ImpactState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"

@@ -22,6 +22,8 @@ class WorkKind(StrEnum):
     """A client goes to another manager on the day that was planned."""
     IMPACT = "impact"
     """What a draft of rules would change, reckoned slice by slice."""
+    PUBLICATION = "publication"
+    """What is open is told, batch by batch, that other rules hold."""
     OUTBOX = "outbox"
 
 

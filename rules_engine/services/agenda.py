@@ -27,6 +27,7 @@ from rules_engine.services import (
     impact_slices,
     outbox,
     overdue_actions,
+    publications,
     quarantine,
     work,
 )
@@ -115,12 +116,13 @@ COUNTED = ("arrived", "assigned", "escalated", "callbacks", "quarantined", "sent
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look at an item did. `wake_at`: when to look again; None: nothing to wait for."""
+    """What a look at an item did. `wake_at`: when to look again; None: nothing to wait for; `goes_on`: at once."""
 
     wake_at: datetime | None
     assigned: int = 0
     escalated: int = 0
     callbacks: int = 0
+    goes_on: bool = False
 
 
 def run_due(
@@ -149,7 +151,7 @@ def run_due(
         if not claims and senders is not None:
             claims = _claim(sessions, now, (WorkKind.OUTBOX,), totals)
         if not claims:
-            claims = _claim(sessions, now, (WorkKind.CLIENT, WorkKind.CLIENT_MOVE), totals)
+            claims = _claim(sessions, now, (WorkKind.CLIENT, WorkKind.CLIENT_MOVE, WorkKind.PUBLICATION), totals)
         if not claims:
             claims = _claim(sessions, now, (WorkKind.IMPACT,), totals)
         if not claims:
@@ -238,8 +240,18 @@ def look_at(
             return Looked(overdue_actions.look(session, subject_id, now))
         case WorkKind.CLIENT_MOVE:
             return Looked(client_moves.look(session, subject_id, now))
+        case WorkKind.PUBLICATION:
+            return Looked(None, goes_on=publications.look(session, subject_id, now))
         case _:
             return look(session, subject_id, now, attempt=attempt)
+
+
+def give_back(session: Session, claim: Claim, now: datetime, looked: Looked) -> None:
+    """Give an item back after a look at it, in the same transaction."""
+    if looked.goes_on:
+        work.go_on(session, claim)
+    else:
+        work.finish(session, claim, now, looked.wake_at)
 
 
 def unfinished_replay(session: Session) -> Replay | None:
@@ -292,7 +304,7 @@ def _work(sessions: sessionmaker[Session], claim: Claim, now: datetime, totals: 
         if not work.lock_mine(session, claim):
             return []
         looked = look_at(session, claim.kind, claim.subject_id, now, attempt=claim.attempt)
-        work.finish(session, claim, now, looked.wake_at)
+        give_back(session, claim, now, looked)
         session.flush()
         following = _take(session, now, PEOPLE, work.LEASE_SECONDS, room)
         reach(session, "work.before_commit")

@@ -16,6 +16,7 @@ _NAMES = {
     WorkKind.OVERDUE_ACTION: ("предложение", "proposal"),
     WorkKind.CLIENT_MOVE: ("переход клиента", "client move"),
     WorkKind.IMPACT: ("расчёт «Что изменится»", "reckoning of an impact"),
+    WorkKind.PUBLICATION: ("публикация правил", "publication of rules"),
 }
 
 

@@ -267,7 +267,7 @@ def _work(session: Session, item: Claim, now: datetime, totals: Totals, read: Re
     try:
         with session.begin_nested():
             looked = agenda.look_at(session, item.kind, item.subject_id, now, attempt=item.attempt, read=read)
-            work.finish(session, item, now, looked.wake_at)
+            agenda.give_back(session, item, now, looked)
     except Exception as error:
         if agenda.is_fault_of_the_machine(error):
             raise

@@ -29,7 +29,7 @@ from rules_engine.language.thresholds import fields_used
 from rules_engine.language.values import dump_facts
 from rules_engine.models import Decision, RulesetVersion
 from rules_engine.models import Incident as IncidentRow
-from rules_engine.services import audit, journal, work
+from rules_engine.services import audit, journal, publications
 from rules_engine.services.candidates import RosterNeeds, needs_of
 from rules_engine.services.reference import Reference, VersionRef, reference, reference_changed
 
@@ -161,7 +161,7 @@ def publish(
     accepted: Mapping[str, Any] | None = None,
     checks_names: bool = True,
 ) -> RulesetVersion:
-    """Return the new version; open requests are looked at again at `now`, or when it comes into force.
+    """Return the new version; what is open is looked at again at `now`, or when it comes into force (publications.py).
 
     `checks_names` False: the body is in force already, and that somebody whom it names has gone must not hold it back.
     Raises RulesetInvalid with every problem, InputError for the ruleset of another decision, PolicyViolation where
@@ -203,15 +203,7 @@ def publish(
             "authored_by": authored_by,
         },
     )
-    at = max(holds_from, now)
-    if decision == DecisionName.BONUS:
-        return version
-    if decision == DecisionName.CALLBACKS:
-        work.wake_clients(session, at)
-        return version
-    work.wake_open_requests(session, at)
-    if decision == DecisionName.ESCALATION:
-        work.wake_calls(session, at)
+    publications.begin(session, version, max(holds_from, now), now)
     return version
 
 

@@ -134,7 +134,7 @@ def wake_open_requests(
         ids = ids.where(_takeable())
     elif manager_ids is not None:
         ids = ids.where(or_(_takeable(), Request.manager_id.in_(manager_ids)))
-    return _wake(session, WorkKind.REQUEST, session.scalars(ids.order_by(Request.id)).all(), at)
+    return wake_some(session, WorkKind.REQUEST, session.scalars(ids.order_by(Request.id)).all(), at)
 
 
 def _takeable() -> ColumnElement[bool]:
@@ -159,7 +159,7 @@ def wake_calls(session: Session, at: datetime, *, manager_ids: Collection[int] |
     ids = select(Callback.id).where(Callback.state.in_((CallbackState.PLANNED, CallbackState.OPEN)))
     if manager_ids is not None:
         ids = ids.where(Callback.manager_id.in_(manager_ids))
-    _wake(session, WorkKind.CALLBACK, session.scalars(ids.order_by(Callback.id)).all(), at)
+    wake_some(session, WorkKind.CALLBACK, session.scalars(ids.order_by(Callback.id)).all(), at)
 
 
 def wake_clients(session: Session, at: datetime) -> None:
@@ -169,7 +169,8 @@ def wake_clients(session: Session, at: datetime) -> None:
         ask_many(session, WorkKind.CLIENT, dict.fromkeys(batch, at))
 
 
-def _wake(session: Session, kind: WorkKind, ids: Iterable[int], at: datetime) -> int:
+def wake_some(session: Session, kind: WorkKind, ids: Iterable[int], at: datetime) -> int:
+    """Have these items looked at when `at` has come; return how many wake earlier than they would have."""
     woken = 0
     # In the order of ids, as every other writer of many: two publications then never wait for each other in a ring.
     for batch in _batches(ids):
@@ -391,6 +392,16 @@ _FINISHING = (
     .where(_ITEMS.id == bindparam("item"))
     .values(wake_at=bindparam("wake"), lease_until=None, attempts=0, last_error=None)
 )
+
+
+def go_on(session: Session, claim: Claim) -> None:
+    """Give an item back that is done in part and is due still: whoever is free goes on with it."""
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.id == claim.item_id)
+        .values(lease_until=None, attempts=0, last_error=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def drop(session: Session, claim: Claim) -> None:

@@ -73,6 +73,18 @@ def upgrade() -> None:
     sa.UniqueConstraint('impact_id', 'number', name=op.f('uq_ruleset_impact_changes_impact_id_number')),
     sqlite_autoincrement=True
     )
+    op.create_table('ruleset_publications',
+    sa.Column('version_id', KEY, nullable=False),
+    sa.Column('decision', sa.String(), nullable=False),
+    sa.Column('wakes_at', sa.BigInteger(), nullable=False),
+    sa.Column('part', sa.String(), nullable=False),
+    sa.Column('after_id', KEY, nullable=False),
+    sa.Column('id', KEY, autoincrement=True, nullable=False),
+    sa.ForeignKeyConstraint(['version_id'], ['ruleset_versions.id'], name=op.f('fk_ruleset_publications_version_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_ruleset_publications')),
+    sa.UniqueConstraint('version_id', name=op.f('uq_ruleset_publications_version_id')),
+    sqlite_autoincrement=True
+    )
     op.create_table('ruleset_draft_readers',
     sa.Column('draft_id', KEY, nullable=False),
     sa.Column('user_id', KEY, nullable=False),
@@ -124,6 +136,7 @@ def downgrade() -> None:
 
     op.drop_table('ruleset_draft_steps')
     op.drop_table('ruleset_draft_readers')
+    op.drop_table('ruleset_publications')
     op.drop_table('ruleset_impact_changes')
     with op.batch_alter_table('ruleset_impacts', schema=None) as batch_op:
         batch_op.drop_index('ix_ruleset_impacts_decision_asked_at')
