@@ -188,7 +188,8 @@ def columns_of(
     names = {column.key for column in used if column.part is Part.ACTION}
     actions = []
     for spec in actions_of(decision).values():
-        required = {param.name for param in spec.params if param.required} if spec.name in names else set()
+        holds = {param.name for param in spec.params if param.required and param.type in CELL_PARAMS}
+        required = holds if spec.name in names else set()
         for name in ("", *spec.by_name):
             column = Column(Part.ACTION, spec.name, name)
             if column in used or name in required:
@@ -262,7 +263,8 @@ def _action_cells(action: Node, decision: Decision, words: CellWords) -> dict[Co
         text = words.parameter(action, param.name)
         if text is None:
             return None
-        texts[Column(Part.ACTION, name, param.name)] = text
+        if text:
+            texts[Column(Part.ACTION, name, param.name)] = text
     return texts or {Column(Part.ACTION, name): words.flag(True)}
 
 

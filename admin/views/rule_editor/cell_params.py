@@ -66,11 +66,9 @@ class Params:
         return node[name]
 
     def _sentence(self, action: Node, name: str) -> str:
-        """Return a parameter as the sentence of its action says it."""
-        chips = [part.text for part in self._speaker.action(action) if part.kind == "chip"]
-        given = [one for one in self._specs[str(action["action"])].by_name if one in action and one != "among"]
-        text = chips[given.index(name)] if len(chips) == len(given) else "; ".join(chips)
-        return text.replace("\u00a0", " ")
+        """Return a parameter as the sentence of its action says it, "" for one that it does not name."""
+        said = [part.text for part in self._speaker.action(action, "/then/0") if part.param == name]
+        return "".join(said).replace("\u00a0", " ")
 
     def _texts(self, param: Param, typed: Sequence[str], action: str) -> Iterator[str]:
         """Yield ways to write a parameter, the most natural first."""
@@ -85,6 +83,8 @@ class Params:
         elif param.type is ParamType.TEXT:
             yield typed[0]
             yield f"«{typed[0]}»"
+        elif param.type is ParamType.MONEY:
+            yield f"{typed[0]} ₽".replace("\u00a0", " ")
         else:
             yield typed[0]
 

@@ -117,7 +117,8 @@ def paste(decision: str) -> ResponseReturnValue:
         return _page(here, row, reading, problem=refused.message(here.lang)), 422
     here.session.commit()
     said = ngettext("%(num)s rule is in the draft.", "%(num)s rules are in the draft.", len(good))
-    flash(f"{said} {_('One step back undoes it.')}", "good")
+    undone = _("One step back undoes it.")
+    flash(f"{said} {undone}", "good")
     waiting = [one.number for one in reading.previews if one.bad]
     if not waiting:
         return redirect(url_for("rules.draft_table", decision=decision), 303)

@@ -173,7 +173,8 @@ def test_what_a_cell_says_is_read_as_the_same_condition(lang: str, node: dict[st
     if text is None:
         # Texts that cannot stand between quotation marks or on one line have no cell, nor have names that are gone.
         gone = FIELDS[node["field"]].reference in (ReferenceKind.MANAGER, ReferenceKind.TEAM)
-        assert gone or any(sign in str(node["value"]) for sign in ('"', "\u2028", "\\u2028", "  "))
+        endless = isinstance(node["value"], int) and node["value"] > 10**15
+        assert gone or endless or any(sign in str(node["value"]) for sign in ('"', "\u2028", "\\u2028", "  "))
         return
     back = rows_of(text_of([["x", text]]))[0][1]
     assert meant(cells.read_condition(node["field"], back)) == meant(node)
