@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,14 @@ from rules_engine.cli.output import json_option, open_session, print_json
 from rules_engine.decisions.bonus_cases import run_cases
 from rules_engine.decisions.money import format_amount
 from rules_engine.errors import InputError, NotFound
+from rules_engine.language.analysis import Finding, analyse
 from rules_engine.language.cases import CaseResult
-from rules_engine.language.check import check
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import Decision
 from rules_engine.language.problems import Problem
 from rules_engine.language.ruleset import Ruleset, parse
 from rules_engine.language.sentence import otherwise_spans, plain, rule_text
+from rules_engine.language.values import dump_facts
 from rules_engine.models import BEGINNING_OF_TIME, RulesetDraft, RulesetVersion
 from rules_engine.services import editing, modes, publishing, rulebook
 from rules_engine.services.approval_checks import NotReady
@@ -111,19 +112,27 @@ def export(key: str, number: int | None, of_draft: bool, as_json: bool) -> None:
 @click.argument("path", metavar="FILE", type=_FILE)
 @json_option
 def check_(path: Path, as_json: bool) -> None:
-    """Print every error of a ruleset in a file; people and teams are looked up by `import` only."""
+    """Print every error of a ruleset in a file, else what is odd in it; `import` alone looks up people and teams."""
     try:
-        problems = check(_document(path))
+        ruleset = parse(_document(path))
     except RulesetInvalid as invalid:
-        problems = invalid.problems
-    if as_json:
-        print_json({"errors": _errors(problems), "findings": []})
-    elif not problems:
-        click.echo(_say("no errors", "ошибок нет"))
-    else:
-        _print_problems(problems)
-    if problems:
+        if as_json:
+            print_json({"errors": _errors(invalid.problems), "findings": []})
+        else:
+            _print_problems(invalid.problems)
         sys.exit(1)
+    found = analyse(ruleset, today=clock.now().astimezone(Settings.from_env().zone).date())
+    titles = {rule.id: f"{place} [{rule.id}]" for place, rule in enumerate(ruleset.rules, 1)}
+    unchecked = [one.message(Settings.from_env().locale, titles) for one in found.unchecked]
+    if as_json:
+        findings = [_finding(one, titles) for one in found.findings]
+        print_json({"errors": [], "findings": findings, "unchecked": unchecked})
+        return
+    click.echo(_say("no errors", "ошибок нет"))
+    for one in found.findings:
+        click.echo(f"{titles.get(one.rule, one.rule)}: {one.message(Settings.from_env().locale, titles)}")
+    for line in unchecked:
+        click.echo(line)
 
 
 @rules.command()
@@ -324,6 +333,19 @@ def _refuse(problems: Iterable[Problem], as_json: bool) -> None:
 def _errors(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     lang = Settings.from_env().locale
     return [{"path": one.path, "message": one.message(lang), "suggestion": one.suggestion} for one in problems]
+
+
+def _finding(finding: Finding, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "kind": finding.kind.value,
+        "severity": finding.severity.value,
+        "rule": finding.rule,
+        "others": list(finding.others),
+        "path": finding.path,
+        "message": finding.message(Settings.from_env().locale, titles),
+        "example": None if finding.example is None else dump_facts(finding.example),
+        "key": finding.key,
+    }
 
 
 def _print_problems(problems: Iterable[Problem], *, err: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""`make bench`: rule engines beside their peers, requests end to end and replayed, bonuses and control of a month.
+"""`make bench`: rule engines beside their peers, the analysis of rules, requests, bonuses and control of a month.
 
 `BENCH_CONTROL_REQUESTS` says of how many requests the month of control is; the promise of two seconds is for 100,000.
 `BENCH_ESCALATION_FULL=1` measures ticks beside 100,000 open requests instead of 10,000.
@@ -6,13 +6,15 @@
 
 import os
 
-from tests.benchmarks import bonuses, control, end_to_end, engines, escalation
+from tests.benchmarks import analysis, bonuses, control, end_to_end, engines, escalation
 
 CONTROL_REQUESTS = 20_000
 
 
 def main() -> int:
     code = engines.main()
+    print()
+    print(analysis.table(analysis.measure()))
     print()
     print(end_to_end.table(end_to_end.measure()))
     print()

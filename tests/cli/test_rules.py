@@ -172,3 +172,21 @@ class TestRefused:
         result = run("rules", *words)
         assert result.exit_code == 1
         assert result.stderr.strip()
+
+
+def test_a_file_without_errors_says_what_is_odd_in_it(run: Run, file: Callable[[Any], str]) -> None:
+    everyone = {"action": "assign", "to": {"pool": "everyone"}}
+    path = file(
+        assignment_rules(
+            rule("wide", condition("request.amount", "ge", "10"), everyone),
+            rule("narrow", condition("request.amount", "ge", "100"), {**everyone, "answer_within": 5}),
+        )
+    )
+    result = run("rules", "check", path)
+    assert result.exit_code == 0
+    assert "2 [narrow]: Не используется: все такие заявки раньше забирает правило 1 [wide]" in result.output
+    document = told(run("rules", "check", path, "--json"))
+    hidden = document["findings"][0]
+    assert (hidden["kind"], hidden["severity"], hidden["others"]) == ("hidden", "warning", ["wide"])
+    assert hidden["example"] == {"request.amount": "100.00"}
+    assert (document["errors"], document["unchecked"]) == ([], [])

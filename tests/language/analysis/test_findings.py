@@ -160,6 +160,13 @@ class TestHidden:
         assert message == "Не используется: все такие заявки раньше забирают правила 1 и 2, пока там есть кому взять."
         assert button == "Поставить выше 2"
 
+    def test_a_list_is_one_set_of_items_or_another(self) -> None:
+        tags = [
+            when("request.tags", op, *value) for op, *value in (("is", ["vip"]), ("is_not", ["vip"]), ("is_filled",))
+        ]
+        document = assignment((tags[:1], EVERYONE), (tags[1:2], LEAVE), (tags[2:], KEY))
+        assert [(one.kind, one.others) for one in found(document)] == [(FindingKind.HIDDEN, ("r1", "r2"))]
+
     def test_where_an_empty_field_is_left_nothing_is_hidden(self) -> None:
         document = assignment(
             ([when("client.is_old", "is", True)], EVERYONE),
