@@ -77,6 +77,11 @@ TABLE: dict[str, Row] = {
     "clients.client": READS_ALL_OR_OWN,
     "clients.do_not_call": HEADS_OR_OWN,
     "clients.consent": HEADS_OR_OWN,
+    # why.py
+    "why.client": READS_ALL_OR_OWN,
+    "why.call": READS_ALL_OR_OWN,
+    "why.task": READS_ALL_OR_OWN,
+    "why.statement": READS_ALL_OR_OWN,
     # overdue_actions.py
     "overdue.index": READS_ALL_OR_OWN,
     "overdue.confirm": HEADS,

@@ -40,6 +40,7 @@ from admin.views import (
     requests,
     rule_editor,
     users,
+    why,
 )
 from admin.views import modes as modes_page
 from admin.views import settings as settings_page
@@ -78,6 +79,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     requests.init_app(app)
     client_line.init_app(app)
     clients.init_app(app)
+    why.init_app(app)
     bonus.init_app(app)
     control.init_app(app)
     otherwise.init_app(app)

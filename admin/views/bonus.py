@@ -130,7 +130,7 @@ def step(period: str, name: str) -> ResponseReturnValue:
 
 @blueprint.get("/bonuses/<period>/<login>")
 def statement(period: str, login: str) -> ResponseReturnValue:
-    manager, found = _statement(period, login)
+    manager, found = stored_statement(period, login)
     _mark_seen(manager, found)
     rules = rules_of_version(db_session(), found.period.version_id)
     document = bonus_show.statement_document(found, manager.login, language())
@@ -185,7 +185,7 @@ def export(period: str, login: str, kind: str) -> ResponseReturnValue:
     """Give a statement out as CSV or XLSX."""
     if kind not in TYPES:
         abort(404)
-    manager, found = _statement(period, login)
+    manager, found = stored_statement(period, login)
     rules = rules_of_version(db_session(), found.period.version_id)
     document = bonus_show.statement_document(found, manager.login, language())
     return _file(bonus_sheet.cells(document, _titles(rules)), f"bonus-{period}-{manager.id}", period, kind)
@@ -237,7 +237,8 @@ def _stored(period: str, manager: ManagerRef) -> BonusStatement | None:
     return db_session().scalars(query).first()
 
 
-def _statement(period: str, login: str) -> tuple[ManagerRef, BonusStatement]:
+def stored_statement(period: str, login: str) -> tuple[ManagerRef, BonusStatement]:
+    """Return a stored statement that the viewer may look at; 404 for others."""
     manager = _manager(period, login)
     return manager, _stored(period, manager) or abort(404)
 

@@ -85,7 +85,15 @@ def explain_request(session: Session, request_id: int, lang: str, viewer: Viewer
     }
 
 
-_TOP: Final[dict[str, Any]] = {"version": None, "mode": None, "fired": [], "rules": [], "facts": [], "candidates": []}
+_TOP: Final[dict[str, Any]] = {
+    "decision": None,
+    "version": None,
+    "mode": None,
+    "fired": [],
+    "rules": [],
+    "facts": [],
+    "candidates": [],
+}
 
 
 def explain_task(session: Session, task_id: int, lang: str, viewer: Viewer | None = None) -> dict[str, Any]:
@@ -108,18 +116,19 @@ def explain_task(session: Session, task_id: int, lang: str, viewer: Viewer | Non
     }
 
 
-def explain_client(session: Session, client_id: int, lang: str, viewer: Viewer | None = None) -> dict[str, Any]:
+def explain_client(
+    session: Session, client_id: int, lang: str, viewer: Viewer | None = None, *, with_requests: bool = True
+) -> dict[str, Any]:
     """Return whose a client is, why he is called or not, and why each of his last requests is with whom it is.
 
-    Raises NotFound.
+    Without requests the last part is empty. Raises NotFound.
     """
     client = session.get(Client, client_id)
     if client is None:
         raise NotFound(what=f"client {client_id}")
     picture = reference(session)
-    ids = session.scalars(
-        select(Request.id).where(Request.client_id == client.id).order_by(Request.received_at.desc()).limit(_OF_CLIENT)
-    ).all()
+    statement = select(Request.id).where(Request.client_id == client.id).order_by(Request.received_at.desc())
+    ids = session.scalars(statement.limit(_OF_CLIENT)).all() if with_requests else []
     owner, cover = (picture.managers.get(key or 0) for key in (client.owner_id, client.cover_id))
     labels = ("Закреплённый менеджер", "Замещающий") if lang == "ru" else ("Owner", "Cover")
     return {
@@ -139,6 +148,52 @@ def explain_client(session: Session, client_id: int, lang: str, viewer: Viewer |
     }
 
 
+def explain_call(session: Session, callback_id: int, lang: str, viewer: Viewer | None = None) -> dict[str, Any]:
+    """Return why a client is called: the decision that planned the call, and what became of it by the rules since.
+
+    `decision` is None where no rule planned it, or none that is still known. Raises NotFound.
+    """
+    call = session.get(Callback, callback_id)
+    if call is None:
+        raise NotFound(what=f"callback {callback_id}")
+    about = (Decision.subject_kind == "callback") & (Decision.subject_id == call.id)
+    rows = session.scalars(select(Decision).where(about).order_by(Decision.id)).all()
+    planned = session.get(Decision, call.decision_id) if call.decision_id is not None else None
+    wanted = [row.id for row in (*rows, planned) if row is not None]
+    details = journal.details_of(session, wanted)
+    reader = _plain_reader(session, lang, viewer)
+    decision = describe(planned, details.get(planned.id), reader) if planned is not None else None
+    return {
+        "call": {
+            "id": call.id,
+            "client": call.client_id,
+            "occasions": [call.occasion, *call.also],
+            "state": call.state.value,
+            "manager": reader.picture.login_of(call.manager_id),
+            "rule": call.rule,
+            "call_from": call.call_from.isoformat(),
+            "due_at": call.due_at.isoformat(),
+        },
+        "sentences": decision["sentences"] if decision else [_NOT_BY_RULES[reader.lang]],
+        "decision": decision,
+        "decisions": [describe(row, details.get(row.id), reader) for row in rows],
+    }
+
+
+_NOT_BY_RULES: Final = {
+    "ru": "Какое решение назначило этот звонок, уже не хранится.",
+    "en": "Which decision planned this call is no longer kept.",
+}
+
+
+def _plain_reader(session: Session, lang: str, viewer: Viewer | None) -> Reader:
+    """Return a reader of what is about clients: there the worth of requests is no part of what is told."""
+    reader = Reader(session, reference(session), references(session), lang if lang == "ru" else "en")
+    if viewer is not None and viewer.role is Role.MANAGER:
+        reader.login = viewer.login
+    return reader
+
+
 def _of_client(session: Session, client_id: int, lang: str, viewer: Viewer | None) -> list[dict[str, Any]]:
     """Return what the rules of callbacks last decided about a client, and those of escalation about his calls."""
     calls = select(Callback.id).where(Callback.client_id == client_id)
@@ -148,9 +203,7 @@ def _of_client(session: Session, client_id: int, lang: str, viewer: Viewer | Non
         select(Decision).where(about_client | about_calls).order_by(Decision.id.desc()).limit(_OF_CLIENT)
     ).all()
     details = journal.details_of(session, [row.id for row in found])
-    reader = Reader(session, reference(session), references(session), lang if lang == "ru" else "en")
-    if viewer is not None and viewer.role is Role.MANAGER:
-        reader.login = viewer.login
+    reader = _plain_reader(session, lang, viewer)
     return [describe(row, details.get(row.id), reader) for row in found]
 
 

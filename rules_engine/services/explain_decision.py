@@ -16,9 +16,15 @@ from rules_engine.decisions.assignment_words import (
 from rules_engine.decisions.callback_words import explain_callbacks
 from rules_engine.decisions.escalation_words import explain_escalation
 from rules_engine.decisions.field_words import condition_words, value_words
+from rules_engine.language.engines.base import FailedCondition, RuleTrace
+from rules_engine.language.engines.native import NativeEngine
+from rules_engine.language.errors import BadValue
+from rules_engine.language.kinds import Decision as DecisionName
 from rules_engine.language.model import OTHERWISE, Ruleset
 from rules_engine.language.ruleset import parse
 from rules_engine.language.sentence import otherwise_spans, plain, rule_text
+from rules_engine.language.values import Canonical, dump
+from rules_engine.language.values import parse as parse_value
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Decision, RulesetVersion
 from rules_engine.services.occasions import catalogue
@@ -28,6 +34,7 @@ from rules_engine.services.rulebook import StoredReferences
 
 MONEY_FIELDS: Final = frozenset({"request.amount", "request.expected_value"})
 """What a request is worth."""
+_EVENT: Final = "event.name"
 _HIDDEN: Final = {"ru": "скрыто до первого ответа", "en": "hidden until the first answer"}
 _OTHERWISE: Final = {"ru": "Остальные", "en": "Otherwise"}
 _PRUNED: Final = {
@@ -47,6 +54,7 @@ class Reader:
     login: str | None = None
     sees_amounts: bool = True
     _rulesets: dict[int, Ruleset] = field(default_factory=dict)
+    _engines: dict[int, NativeEngine] = field(default_factory=dict)
 
     def ruleset(self, version_id: int) -> tuple[int, Ruleset]:
         """Return number and body of a published version."""
@@ -54,6 +62,12 @@ class Reader:
         if version_id not in self._rulesets:
             self._rulesets[version_id] = parse(version.body)
         return version.number, self._rulesets[version_id]
+
+    def engine(self, version_id: int) -> NativeEngine:
+        """Return the conditions of a published version, ready to be asked."""
+        if version_id not in self._engines:
+            self._engines[version_id] = NativeEngine(self.ruleset(version_id)[1])
+        return self._engines[version_id]
 
     def hides(self, key: str) -> bool:
         return key in MONEY_FIELDS and not self.sees_amounts
@@ -82,7 +96,9 @@ def describe(row: Decision, detail: Mapping[str, Any] | None, reader: Reader) ->
         "manager": reader.picture.login_of(row.chosen_manager_id),
         "sentences": list(_sentences(row, detail, reader)),
         "fired": [_rule(ruleset, rule, reader) for rule in row.fired] if ruleset else [],
-        "rules": [_traced(ruleset, item, reader) for item in (detail or {}).get("rules") or ()] if ruleset else [],
+        "rules": [_traced(ruleset, item, row.fired, reader) for item in _traces(row, detail, reader)]
+        if ruleset and detail
+        else [],
         "facts": [_fact(key, value, reader) for key, value in sorted(((detail or {}).get("facts") or {}).items())],
         "candidates": candidates,
         "attempts": [_attempt(item, reader) for item in _attempts(outcome)],
@@ -135,8 +151,73 @@ def _rule(ruleset: Ruleset, rule_id: str, reader: Reader) -> dict[str, Any]:
     }
 
 
-def _traced(ruleset: Ruleset, item: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
-    """Return what became of one rule, with its first failing condition in words."""
+def _traces(row: Decision, detail: Mapping[str, Any], reader: Reader) -> list[Mapping[str, Any]]:
+    """Return what became of each enabled rule, in order.
+
+    An assignment keeps it. Of the others it is read off the facts that they keep: the conditions of that version say
+    the same of the same facts for ever, and who was chosen is not asked again.
+    """
+    if detail.get("rules") or row.version_id is None or row.decision == DecisionName.ASSIGNMENT:
+        return list(detail.get("rules") or ())
+    known = _stored_facts(detail.get("facts") or {})
+    if row.decision == DecisionName.ESCALATION:
+        known.setdefault("item.kind", row.subject_kind)
+    events: list[str | None] = list(detail.get("events") or (None,))
+    passed = {item["rule"]: item["reason"] for item in detail["outcome"].get("passed_over") or ()}
+    found: dict[str, RuleTrace] = {}
+    for event in events:
+        facts = known if event is None else {**known, _EVENT: event}
+        for trace in reader.engine(row.version_id).explain(facts):
+            before = found.get(trace.rule_id)
+            # Of several events the one on which a rule comes furthest explains it.
+            comes_further = trace.matched or not _fails_on_the_event(trace)
+            if before is None or (not before.matched and comes_further and _fails_on_the_event(before)):
+                found[trace.rule_id] = trace
+    return [
+        {
+            "id": trace.rule_id,
+            "matched": trace.matched,
+            "passed_over": passed.get(trace.rule_id),
+            "first_failed": failed_json(trace.first_failed),
+        }
+        for trace in found.values()
+    ]
+
+
+def failed_json(failed: FailedCondition | None) -> dict[str, Any] | None:
+    """Return a failed condition as decisions keep it."""
+    if failed is None:
+        return None
+    return {
+        "field": failed.field,
+        "op": failed.op,
+        "value": failed.value,
+        "seen": None if failed.seen is None else dump(FIELDS[failed.field], failed.seen),
+        "unwanted": failed.unwanted,
+    }
+
+
+def _fails_on_the_event(trace: RuleTrace) -> bool:
+    return trace.first_failed is not None and trace.first_failed.field == _EVENT
+
+
+def _stored_facts(document: Mapping[str, Any]) -> dict[str, Canonical]:
+    """Return the stored facts that the vocabulary still knows in the type that they had."""
+    facts: dict[str, Canonical] = {}
+    for key, value in document.items():
+        if key not in FIELDS:
+            continue
+        try:
+            canonical = parse_value(FIELDS[key], value)
+        except BadValue:
+            continue
+        if canonical is not None:
+            facts[key] = canonical
+    return facts
+
+
+def _traced(ruleset: Ruleset, item: Mapping[str, Any], fired: Sequence[str], reader: Reader) -> dict[str, Any]:
+    """Return what became of one rule, with its first failing condition in words. `acted`: it did something."""
     failed = item["first_failed"]
     words = None
     if failed is not None:
@@ -152,7 +233,8 @@ def _traced(ruleset: Ruleset, item: Mapping[str, Any], reader: Reader) -> dict[s
         if reader.hides(failed["field"]):
             words = f"{FIELDS[failed['field']].chip.text(reader.lang)}: {_HIDDEN[reader.lang]}"
             failed = {**failed, "seen": None}
-    return {**_rule(ruleset, item["id"], reader), **item, "first_failed": failed, "why_not": words}
+    document = {**_rule(ruleset, item["id"], reader), **item, "acted": item["id"] in fired}
+    return {**document, "first_failed": failed, "why_not": words}
 
 
 def _fact(key: str, value: object, reader: Reader) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class ClientGround:
                 found = list(verdicts)
                 continue
             for place, (before, after) in enumerate(zip(found, verdicts, strict=True)):
-                if not before.matched and (after.matched or _is_about_the_event(before)):
+                if not before.matched and _is_about_the_event(before) and not _is_about_the_event(after):
                     found[place] = after
         return tuple(found)
 
