@@ -17,7 +17,7 @@ from rules_engine.cli.output import json_option, open_session, print_json
 from rules_engine.decisions.bonus_cases import run_cases
 from rules_engine.decisions.money import format_amount
 from rules_engine.errors import InputError, NotFound
-from rules_engine.language.analysis import Finding, analyse
+from rules_engine.language.analysis import Finding, analyse, unchecked_lines
 from rules_engine.language.cases import CaseResult
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import Decision
@@ -123,7 +123,7 @@ def check_(path: Path, as_json: bool) -> None:
         sys.exit(1)
     found = analyse(ruleset, today=clock.now().astimezone(Settings.from_env().zone).date())
     titles = {rule.id: f"{place} [{rule.id}]" for place, rule in enumerate(ruleset.rules, 1)}
-    unchecked = [one.message(Settings.from_env().locale, titles) for one in found.unchecked]
+    unchecked = list(unchecked_lines(found.unchecked, Settings.from_env().locale, titles))
     if as_json:
         findings = [_finding(one, titles) for one in found.findings]
         print_json({"errors": [], "findings": findings, "unchecked": unchecked})

@@ -81,10 +81,8 @@ def table(rows: list[Measured]) -> str:
     ]
     for row in rows:
         found = ", ".join(f"{kind} {count}" for kind, count in sorted(row.kinds.items()))
-        each = row.seconds * 1000 / row.rules
-        lines.append(
-            f"{row.rules:>8}{row.fields:>12}{row.seconds * 1000:>8.0f}{each:>12.2f}{row.seconds / row.compiling:>14.1f}  {found}"
-        )
+        ms, ratio = row.seconds * 1000, row.seconds / row.compiling
+        lines.append(f"{row.rules:>8}{row.fields:>12}{ms:>8.0f}{ms / row.rules:>12.2f}{ratio:>14.1f}  {found}")
     worst = max(row.seconds for row in rows)
     kept = worst < PROMISED_SECONDS and all(row.proved and not row.unchecked for row in rows)
     lines.append(

@@ -12,6 +12,7 @@ from rules_engine.language.analysis.finding import (
     Unchecked,
     WhyUnchecked,
     finding_key,
+    unchecked_lines,
 )
 from rules_engine.language.analysis.fixes import Fix, FixKind, fixed
 from rules_engine.language.analysis.run import analyse
@@ -28,4 +29,5 @@ __all__ = [
     "analyse",
     "finding_key",
     "fixed",
+    "unchecked_lines",
 ]

@@ -37,7 +37,7 @@ def overlap(ground: Ground, rule: Rule) -> Iterator[Finding]:
     """Yield the finding of a rule some of whose matches go to rules above that do something else.
 
     A rule above that is a special case is how exceptions are written, and rules that look at different fields are
-    put in order on purpose: neither is told.
+    put in order on purpose: neither is told. Told are bands of the same kind that run into each other.
     """
     region = ground.regions.get(rule.id)
     if ground.ruleset.hit_policy is not HitPolicy.FIRST or not region or rule.id in ground.behind:
@@ -46,7 +46,7 @@ def overlap(ground: Ground, rule: Rule) -> Iterator[Finding]:
     example = None
     own, does = set(ground.fields[rule.id]), ground.outcomes[rule.id]
     for other in ground.earlier(rule):
-        if own.isdisjoint(ground.fields[other.id]) or ground.outcomes[other.id] == does:
+        if own != set(ground.fields[other.id]) or ground.outcomes[other.id] == does:
             continue
         common = ground.space.meet(region, ground.regions[other.id])
         if not common or _is_behind(ground, rule, [other]) or _is_behind(ground, other, [rule]):

@@ -138,7 +138,10 @@ _WAITING = Words(
 )
 _REVIEW = Words("Пора пересмотреть: срок был {on}.", "Due for review since {on}.")
 _NAMED = Words("Правило для одного человека: {person}.", "A rule for one person: {person}.")
-_RULE = Words("Правило {rule}", "Rule {rule}")
+_NAMED_AT_MOST = 10
+_RULE = Words("Правило {rules}", "Rule {rules}")
+_RULES = Words("Правила {rules}", "Rules {rules}")
+_RULES_AND_MORE = Words("Правила {rules} и ещё {left}", "Rules {rules} and {left} more")
 _OTHERWISE = Words("Остальные", "Otherwise")
 _UNCHECKED = {
     "time": Words(
@@ -214,9 +217,15 @@ def _told(item: Condition | Group, decision: Decision, lang: str, names: Referen
     return f"{_NOT.text(lang)} ({joined})" if item.mode is Mode.NONE else joined
 
 
-def unchecked(why: str, lang: str, rule: str | None) -> str:
-    """Return the sentence that says what is not fully checked; without a rule it is what happens otherwise."""
-    subject = _OTHERWISE.text(lang) if rule is None else _RULE.text(lang).format(rule=rule)
+def unchecked(why: str, lang: str, rules: Sequence[str]) -> str:
+    """Return the sentence that says which rules are not fully checked; without any it is what happens otherwise."""
+    named, left = rules[:_NAMED_AT_MOST], len(rules) - _NAMED_AT_MOST
+    if not rules:
+        subject = _OTHERWISE.text(lang)
+    elif left > 0:
+        subject = _RULES_AND_MORE.text(lang).format(rules=", ".join(named), left=left)
+    else:
+        subject = (_RULE if len(rules) == 1 else _RULES).text(lang).format(rules=listed(named, lang))
     return _UNCHECKED[why].text(lang).format(subject=subject)
 
 

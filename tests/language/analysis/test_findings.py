@@ -13,9 +13,11 @@ from rules_engine.language.analysis import (
     FindingKind,
     FixKind,
     Severity,
+    Unchecked,
     WhyUnchecked,
     analyse,
     fixed,
+    unchecked_lines,
 )
 from rules_engine.language.ruleset import Ruleset, parse
 from tests.language.analysis import claims
@@ -421,6 +423,14 @@ class TestBounds:
         assert {one.why for one in nothing.unchecked} == {WhyUnchecked.TIME}
         first, last = nothing.unchecked[0], nothing.unchecked[-1]
         assert first.message("ru", {"r1": "1"}) == "Правило 1: проверено не до конца, не хватило времени."
+        assert unchecked_lines(nothing.unchecked, "en", {f"r{place}": str(place) for place in (1, 2, 3)}) == (
+            "Rules 1, 2 and 3: not fully checked, time ran out.",
+            "Otherwise: not fully checked, time ran out.",
+        )
+        many = [Unchecked(str(place), WhyUnchecked.TOO_WIDE) for place in range(1, 13)]
+        assert unchecked_lines(many, "ru", {}) == (
+            "Правила 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 и ещё 2: проверено не до конца, у условий слишком много сочетаний.",
+        )
         assert last.message("ru", {}) == "Остальные: проверено не до конца, не хватило времени."
 
     def test_half_of_the_time_gives_a_part_and_says_so(self) -> None:
