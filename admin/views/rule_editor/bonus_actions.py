@@ -1,7 +1,7 @@
 """The forms of bonus rules: plain inputs, tables, the choice between part and whole, and what stands beside them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,15 +23,17 @@ from admin.views.rule_editor.bonus_live import MODES, Live, People, live_of
 from admin.views.rule_editor.conditions import Lists, Option, OptionGroup
 from admin.views.rule_editor.typed import Reader
 from admin.views.rule_editor.wording import _, capital
+from rules_engine.decisions.bonus_lines import StepKind
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import Decision
 from rules_engine.language.kinds import FieldType as T
 from rules_engine.language.line_names import line_names
+from rules_engine.language.read_bonus import RESERVED_LINES
 from rules_engine.language.vocabulary import FIELDS, Param, ParamType
 from rules_engine.services import editing, rulebook
-from rules_engine.services.bonus_drafts import ground_of, last_month
+from rules_engine.services.bonus_drafts import StatementUnder, ground_of, last_month, pay_under
 from rules_engine.services.bonus_texts import month_words
-from rules_engine.services.editing_body import Body, Node, pointer, rule_ids, rule_of
+from rules_engine.services.editing_body import Body, Node, pointer, rule_ids, rule_of, set_action
 from rules_engine.services.editing_bonus import free_line, lines_above, lines_of
 from rules_engine.services.reference import reference
 
@@ -61,6 +63,7 @@ class TableRow:
     place: int
     cells: tuple[Cell, ...]
     measures: tuple[OptionGroup, ...] = ()
+    measure: str = ""
     measure_error: str = ""
     suffix: str = ""
 
@@ -183,6 +186,7 @@ class BonusActions(Actions):
                     for name, label in columns
                 ),
                 self._measures(None, text_at(texts, "gate_measure", place)) if table == "gates" else (),
+                text_at(texts, "gate_measure", place),
                 errors.get(f"gate_measure-{place}", ""),
                 self._suffix(text_at(texts, "gate_measure", place)),
             )
@@ -254,7 +258,23 @@ class BonusActions(Actions):
         present = (rule or {}).get("then", [])
         old = present[index] if index < len(present) else {}
         before, before_when = _before(live_body, rule_id, old if isinstance(old, dict) else {}, index)
-        return live_of(node, (rule or {}).get("when"), before, before_when, who, self._lang)
+        beside = live_of(node, (rule or {}).get("when"), before, before_when, who, self._lang)
+        return replace(beside, said=(*beside.said, *self._whole(node, body, rule_id, index, who)))
+
+    def _whole(self, node: Node, body: Body, rule_id: str, index: int, who: People) -> tuple[str, ...]:
+        """Return for whom last month's bonus would have been capped, or filled up to the guarantee."""
+        name = node.get("action")
+        if name not in ("cap", "guarantee") or rule_id not in rule_ids(body):
+            return ()
+        month = last_month(self._session, self._now)
+        paid = pay_under(ground_of(self._session, month, self._now), set_action(rule_id, index, node)(body))
+        touched = [one for one in paid.values() if _touches(one, name, rule_id)]
+        words = (
+            _("%(month)s: the cap would act for %(n)s of %(all)s people.")
+            if name == "cap"
+            else _("%(month)s: the guarantee would add something for %(n)s of %(all)s people.")
+        )
+        return (words % {"month": capital(who.month), "n": len(touched), "all": len(paid)},)
 
     def _people(self) -> People:
         month = last_month(self._session, self._now)
@@ -271,13 +291,19 @@ class BonusActions(Actions):
         """Give what pays the code of its line: the one that it has, else a new one."""
         if not str(node.get("action")).startswith("pay_"):
             return
-        taken = set(lines_of(self._draft()))
-        line = str(present.get("line") or "") or free_line(rule, taken)
-        node["line"] = line
+        known = lines_of(self._draft())
+        taken = set(known)
+
+        def own(line: object, stem: str) -> str:
+            """Keep the code of a line unless another action makes the same."""
+            text = str(line or "")
+            return text if text and known.count(text) < 2 and text not in RESERVED_LINES else free_line(stem, taken)
+
+        node["line"] = own(present.get("line"), rule)
         if isinstance(node.get("above"), dict):
             was = present.get("above")
-            kept = str(was.get("line") or "") if isinstance(was, dict) else ""
-            node["above"]["line"] = kept or free_line(f"{line}-over", taken | {line})
+            taken.add(node["line"])
+            node["above"]["line"] = own(was.get("line") if isinstance(was, dict) else "", f"{node['line']}-over")
 
     def _draft(self) -> Body:
         row = editing.draft(self._session, Decision.BONUS)
@@ -307,6 +333,13 @@ class BonusActions(Actions):
     @staticmethod
     def _suffix(measure: str) -> str:
         return _SUFFIXES.get(FIELDS[measure].type, "") if measure in FIELDS else ""
+
+
+def _touches(paid: StatementUnder, name: str, rule_id: str) -> bool:
+    if name == "guarantee":
+        return any(line.component == name and line.rule == rule_id and line.amount_minor for line in paid.lines)
+    steps = (step for line in paid.statement.lines for step in line.steps)
+    return any(step.kind is StepKind.CAP and step.rule == rule_id for step in steps)
 
 
 def _before(body: Body, rule_id: str, old: Node, index: int) -> tuple[Node | None, Any]:

@@ -102,7 +102,7 @@ def picture(
     """
     kind = FIELDS[axis].type
     shown = [person for person in people if person.measures.get(axis) is not None]
-    places = [(person, _as_written(kind, person.measures.get(axis))) for person in shown]
+    places = [(person, _as_written(kind, person.measures.get(axis))) for person in shown[:_MOST_DOTS]]
     if live is not None and axis not in live.axes:
         live = None
     high = _end(axis, [*probe.breaks(axis), *(live.breaks(axis) if live else ())], [at for _one, at in places])
@@ -121,7 +121,7 @@ def picture(
         draft=plane.runs(drawn),
         live=plane.runs(before) if before and before.runs != drawn.runs else (),
         leaps=tuple(_leaps(plane, drawn, kind, lang, is_factor=probe.is_factor)),
-        dots=tuple(_dots(plane, worths[:_MOST_DOTS], kind, lang, is_factor=probe.is_factor)),
+        dots=tuple(_dots(plane, worths, kind, lang, is_factor=probe.is_factor)),
         across=tuple(Tick(plane.x(value), _short(kind, value, lang)) for value in _ticks(low, high, 5)),
         up=tuple(
             Tick(plane.y(value), _worth_tick(value, lang, is_factor=probe.is_factor))

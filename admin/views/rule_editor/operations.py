@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from admin.views.rule_editor.bonus_operations import SHAPE, reshape
+from admin.views.rule_editor.bonus_operations import SHAPE, added_rule, reshape
 from admin.views.rule_editor.cards import Kept, Place, mode_words, title_of
 from admin.views.rule_editor.case_operations import CASE_OPERATIONS
 from admin.views.rule_editor.conditions import Typed, submitted
@@ -14,7 +14,7 @@ from admin.views.rule_editor.places import complaints
 from admin.views.rule_editor.room import Room
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
-from rules_engine.language.kinds import HIT_POLICIES, HitPolicy
+from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import RulesetDraft
 from rules_engine.services import editing, findings
@@ -239,6 +239,8 @@ def _rename(here: Room, draft: RulesetDraft, form: Form) -> Operation:
 def _add_rule(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     title = form.get("title", "").strip()[:200] or _("New rule")
     rule_id = edits.new_id(title, editing.taken_ids(here.session, here.decision, draft.body))
+    if here.decision is Decision.BONUS:
+        return added_rule(rule_id, title, here.lang)
     action: Node | None = {"action": "assign"} if HIT_POLICIES[here.decision] is HitPolicy.FIRST else None
     edit = edits.add_rule(rule_id, title, here.lang, action)
     return Operation(Place(rule_id, "/when/all/0"), edit, _("A rule is added at the end: choose a field."))

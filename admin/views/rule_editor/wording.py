@@ -2,6 +2,7 @@
 
 from flask_babel import gettext
 
+from admin.views.rule_editor.bonus_wording import bonus_problem
 from rules_engine.language.kinds import Decision
 from rules_engine.language.problems import Problem
 from rules_engine.language.vocabulary import actions_of
@@ -35,6 +36,8 @@ def problem_text(problem: Problem, decision: Decision, lang: str, action: str | 
         names = [name.strip() for name in str(problem.data.get("names", "")).split(",")]
         labels = " / ".join(specs[name].label.text(lang) for name in names if name in specs)
         return _("Exactly one of these is needed: %(names)s.", names=labels)
+    if decision is Decision.BONUS and action and (said := bonus_problem(problem, lang)):
+        return said
     if problem.code == "no_actions":
         return _("It is not said what to do: add an action.")
     text = problem.message(lang)
