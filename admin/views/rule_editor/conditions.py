@@ -10,6 +10,7 @@ from rules_engine.language.kinds import Decision, FieldGroup, ReferenceKind
 from rules_engine.language.kinds import FieldType as T
 from rules_engine.language.values import canonical_text
 from rules_engine.language.vocabulary import FIELDS, OPERATORS, Field, Operand, implemented_fields, operators_for
+from rules_engine.language.vocabulary.declare import WORKING_MINUTES
 
 Node = dict[str, Any]
 OPEN_LISTS = frozenset({ReferenceKind.SERVICE, ReferenceKind.SKILL, ReferenceKind.SEGMENT})
@@ -175,7 +176,7 @@ class Conditions:
     def _widget(self, declared: Field, operand: Operand, typed: Typed) -> Widget:
         if operand is Operand.NONE or typed.against:
             return Widget("none")
-        unit = declared.unit.text(self._lang) if declared.unit else self._suffix(declared.type)
+        unit = self.suffix(declared)
         many = operand is Operand.MANY or declared.type is T.LIST
         if declared.type is T.BOOLEAN:
             yes, no = (words.text(self._lang) for words in declared.boolean_words)
@@ -261,10 +262,13 @@ class Conditions:
             return _("One value a line.")
         return ""
 
-    def _suffix(self, kind: T) -> str:
-        if kind is T.MONEY:
-            return "₽"
-        return "%" if kind is T.PERCENT else ""
+    def suffix(self, declared: Field) -> str:
+        """Return what stands behind an input of a field; durations name their unit themselves, all but whose time."""
+        if declared.type is T.DURATION:
+            return _("of working time") if declared.unit == WORKING_MINUTES else ""
+        if declared.unit:
+            return declared.unit.text(self._lang)
+        return {T.MONEY: "₽", T.PERCENT: "%"}.get(declared.type, "")
 
     @staticmethod
     def _expected(kind: T) -> str:

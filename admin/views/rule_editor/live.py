@@ -14,11 +14,14 @@ from admin.views.rule_editor.operations import shaped
 from admin.views.rule_editor.pages import blueprint, head
 from admin.views.rule_editor.places import complaints
 from admin.views.rule_editor.room import Room, person, room
+from admin.views.rule_editor.trying_typed import PREFIX
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import InputError, NotFound
 from rules_engine.language.analysis import Finding, Severity
+from rules_engine.language.engines.base import Facts
 from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE
+from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services import editing, rulebook
 from rules_engine.services import findings as findings_of
@@ -28,7 +31,10 @@ from rules_engine.services.recent_facts import Ground, Matched, counts, matching
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """One finding under its card. `mends` is what its button says, "" where nothing mends it by itself."""
+    """One finding under its card. `mends` is what its button says, "" where nothing mends it by itself.
+
+    `example` are the facts that prove it, in words; `typed` the same as inputs of the trial.
+    """
 
     key: str
     rule: str
@@ -36,6 +42,7 @@ class FindingView:
     mends: str
     is_warning: bool
     example: tuple[tuple[str, str], ...]
+    typed: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,7 @@ def findings(decision: str) -> ResponseReturnValue:
             mends=one.fix.message(here.lang, titles) if one.fix else "",
             is_warning=one.severity is Severity.WARNING,
             example=one.example_words(here.lang, names),
+            typed=_typed(here, one.example or {}),
         )
 
     accepted = [
@@ -157,6 +165,18 @@ def _back(decision: str) -> ResponseReturnValue:
 
 def _name(here: Room, body: Body, rule_id: str) -> str:
     return _("Otherwise") if rule_id == OTHERWISE else title_of(rule_of(body, rule_id), here.lang)
+
+
+def _typed(here: Room, facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Return facts as the inputs in which the trial takes typed values."""
+    found: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        if value is None:
+            continue
+        written, kind = dump(FIELDS[key], value), FIELDS[key].type
+        texts = written if isinstance(written, list) else [here.reader.shown(kind, written)]
+        found += [(f"{PREFIX}{key}", str(text)) for text in texts]
+    return tuple(found)
 
 
 def _lines(here: Room, saved: Matched | None, would: Matched | None, value: str) -> list[str]:

@@ -178,10 +178,12 @@ def _leave(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     before = _written_before(form.get("was", ""))
     closed = Place(place.rule) if place.whole else Place()
     present = node_at(rule, at)
-    if before == present or not _is_unfinished(here, draft, place):
+    if not _is_unfinished(here, draft, place):
         return Operation(closed)
     if before is None or not (before.get("field") or before.get("action")):
         return Operation(closed, edits.remove_node(place.rule, at), _("Removed."))
+    if before == present:
+        return Operation(closed)
     if at[0] == "then" and len(at) == 2:
         edit = edits.set_action(place.rule, int(at[1]), before)
     else:

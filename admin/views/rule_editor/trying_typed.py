@@ -139,7 +139,7 @@ def _input(here: Room, declared: Field, texts: list[str], is_typed: bool, proble
         value=texts[0] if texts else "",
         options=options,
         suggestions=tuple(value for value, _label in known) if kind == "text" else (),
-        suffix=_suffix(here, declared),
+        suffix=here.conditions.suffix(declared),
         inputmode="numeric" if declared.type is T.INTEGER else "decimal" if numeric else "",
         empty=declared.empty.text(here.lang),
         is_typed=is_typed,
@@ -156,12 +156,6 @@ def _options(known: Collection[tuple[str, str]], chosen: Collection[str]) -> Ite
     for value in chosen:
         if value not in listed:
             yield Option(value, _("%(value)s (not in the list)", value=value), True)
-
-
-def _suffix(here: Room, declared: Field) -> str:
-    if declared.unit:
-        return declared.unit.text(here.lang)
-    return {T.MONEY: "₽", T.PERCENT: "%"}.get(declared.type, _("min") if declared.type is T.DURATION else "")
 
 
 def _expected(kind: T) -> str:

@@ -44,7 +44,7 @@ class Form:
     buttons: list[tuple[str, str]]
 
 
-class _Forms(HTMLParser):
+class Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
@@ -82,7 +82,7 @@ class _Forms(HTMLParser):
 
 def form_with(text: str, button: str, rule_id: str | None = None) -> Form:
     """Return the form of a page that has the button `do=button`, of one rule where it is named."""
-    reader = _Forms()
+    reader = Forms()
     reader.feed(text)
     for form in reader.forms:
         if ("do", button) in (*form.buttons, *form.fields) and (rule_id is None or ("rule", rule_id) in form.fields):
