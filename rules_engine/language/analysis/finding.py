@@ -138,8 +138,7 @@ class Unchecked:
     why: WhyUnchecked
 
     def message(self, lang: str, titles: Mapping[str, str]) -> str:
-        name = None if self.rule == OTHERWISE else titles.get(self.rule, self.rule)
-        return words.unchecked(self.why.value, lang, name)
+        return words.unchecked(self.why.value, lang, _names([self], titles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +153,20 @@ class Analysis:
         return not self.unchecked
 
 
+def unchecked_lines(unchecked: Iterable[Unchecked], lang: str, titles: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what was not fully checked in as few sentences as there are reasons."""
+    by_reason: dict[WhyUnchecked, list[Unchecked]] = {}
+    for one in unchecked:
+        by_reason.setdefault(one.why, []).append(one)
+    lines = []
+    for why, group in by_reason.items():
+        rules = _names(group, titles)
+        lines.append(words.unchecked(why.value, lang, rules))
+        if rules and len(rules) < len(group):
+            lines.append(words.unchecked(why.value, lang, ()))
+    return tuple(lines)
+
+
 def finding_key(kind: FindingKind, ruleset: Ruleset, rules: Iterable[str], detail: str = "") -> str:
     """Return a key that stays while conditions and actions of these rules do: titles, notes and places may change.
 
@@ -163,6 +176,10 @@ def finding_key(kind: FindingKind, ruleset: Ruleset, rules: Iterable[str], detai
     text = json.dumps([kind.value, detail, told], sort_keys=True, ensure_ascii=False)
     subject = told[0][0] if told else ""
     return f"{kind.value}:{subject}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _names(unchecked: Iterable[Unchecked], titles: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(titles.get(one.rule, one.rule) for one in unchecked if one.rule != OTHERWISE)
 
 
 def _content(ruleset: Ruleset, rule_id: str) -> object:
