@@ -92,8 +92,9 @@ def condition_spans(
 
 
 def plain(spans: Iterable[Span]) -> str:
-    """Return the sentence as text."""
-    return "".join(span.text for span in spans)
+    """Return the sentence as text; after an abbreviation one full stop is enough."""
+    text = "".join(span.text for span in spans)
+    return text[:-1] if text.endswith("..") else text
 
 
 def rule_text(ruleset: Ruleset, rule: Rule, lang: str, *, names: References | None = None) -> str:

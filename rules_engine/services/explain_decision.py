@@ -14,6 +14,7 @@ from rules_engine.decisions.assignment_words import (
     reason_words,
 )
 from rules_engine.decisions.callback_words import explain_callbacks
+from rules_engine.decisions.escalation_warning import WARNING, WARNING_TITLE
 from rules_engine.decisions.escalation_words import explain_escalation
 from rules_engine.decisions.field_words import condition_words, value_words
 from rules_engine.language.engines.base import FailedCondition, RuleTrace
@@ -142,7 +143,8 @@ def _rule(ruleset: Ruleset, rule_id: str, reader: Reader) -> dict[str, Any]:
         return {"id": rule_id, "title": _OTHERWISE[reader.lang], "sentence": sentence, "note": ""}
     rule = ruleset.rule(rule_id)
     if rule is None:
-        return {"id": rule_id, "title": rule_id, "sentence": "", "note": ""}
+        title = WARNING_TITLE.text(reader.lang) if rule_id == WARNING else rule_id
+        return {"id": rule_id, "title": title, "sentence": "", "note": ""}
     return {
         "id": rule_id,
         "title": rule.title.text(reader.lang),
@@ -162,7 +164,8 @@ def _traces(row: Decision, detail: Mapping[str, Any], reader: Reader) -> list[Ma
     known = _stored_facts(detail.get("facts") or {})
     if row.decision == DecisionName.ESCALATION:
         known.setdefault("item.kind", row.subject_kind)
-    events: list[str | None] = list(detail.get("events") or (None,))
+    # That a day has come says least of why.
+    events = sorted(detail.get("events") or (None,), key=lambda event: event == "due")
     passed = {item["rule"]: item["reason"] for item in detail["outcome"].get("passed_over") or ()}
     found: dict[str, RuleTrace] = {}
     for event in events:

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from rules_engine import db
 from rules_engine.cli import main
+from rules_engine.decisions.escalation_warning import WARNING
 from rules_engine.errors import NotFound
 from rules_engine.models import DecisionDetail, LedgerBalance, Request, RulesetVersion, Task
 from rules_engine.services import settings_store
 from rules_engine.services.assignment import assign_by_hand, assign_external, decide_and_assign
+from rules_engine.services.escalation import look
 from rules_engine.services.explain import explain_client, explain_request, explain_task, may_ask_why
 from rules_engine.settings import Settings
 from tests.factories import (
@@ -23,6 +25,7 @@ from tests.factories import (
     Cast,
     assignment_rules,
     condition,
+    escalation_rules,
     make_cast,
     make_client,
     make_mode,
@@ -313,3 +316,31 @@ def test_a_rule_is_told_as_it_was_published(session: Session) -> None:
 
     assert told["version"] == version.number
     assert told["rules"][0]["sentence"].startswith("Если сумма:")
+
+
+def test_the_warning_before_a_transfer_is_named_in_words(session: Session) -> None:
+    _, request = assigned(session)
+    away = {"action": "reassign", "to": {"pool": "everyone"}}
+    late = rule("late", condition("request.working_minutes_since_assigned", "ge", 15), away)
+    make_version(session, "escalation", escalation_rules(late))
+    session.flush()
+
+    look(session, request, MONDAY + timedelta(minutes=12))
+
+    (fired,) = explain_request(session, request.id, "ru")["decisions"][-1]["fired"]
+    assert (fired["id"], fired["title"], fired["sentence"]) == (WARNING, "Скоро перейдёт к другому менеджеру", "")
+
+
+def test_the_other_rules_of_an_escalation_say_why_not(session: Session) -> None:
+    _, request = assigned(session)
+    waits = rule("waits", condition("request.working_minutes_since_assigned", "ge", 15), {"action": "remind"})
+    longer = rule("longer", condition("request.working_minutes_since_assigned", "ge", 60), {"action": "remind"})
+    make_version(session, "escalation", escalation_rules(waits, longer))
+    session.flush()
+
+    look(session, request, MONDAY + timedelta(minutes=20))
+
+    first, second = explain_request(session, request.id, "ru")["decisions"][-1]["rules"]
+    assert (first["id"], first["matched"], first["acted"]) == ("waits", True, True)
+    assert (second["matched"], second["acted"]) == (False, False)
+    assert second["why_not"] == "с распределения: 20\u00a0рабочих мин; нужно: не менее 60\u00a0рабочих мин"
