@@ -53,6 +53,32 @@ def prove(document: Json, ruleset: Ruleset, finding: Finding) -> None:
                 assert would_match
 
 
+def keep(document: Json, ruleset: Ruleset, finding: Finding, facts: Facts) -> None:
+    """Fail if any facts speak against what the finding says of all of them."""
+    if (
+        any(
+            condition.field.startswith(("now.", "item.kind"))
+            for rule in ruleset.rules
+            if rule.when
+            for condition in rule.when.conditions()
+        )
+        or "/among" in finding.path
+    ):
+        # Facts at random leave out what is always filled.
+        return
+    matching = NativeEngine(ruleset).matching(facts)
+    match finding.kind:
+        case FindingKind.CONTRADICTION:
+            assert finding.rule not in matching
+        case FindingKind.MERGEABLE:
+            assert finding.fix is not None
+            joined = NativeEngine(parse(fixed(document, finding.fix))).matching(facts)
+            assert not {finding.rule, finding.others[0]} <= set(matching)
+            assert (finding.others[0] in joined) is bool({finding.rule, finding.others[0]} & set(matching))
+        case FindingKind.REDUNDANT:
+            assert (finding.rule in matching) is (finding.rule in _without(document, finding).matching(facts))
+
+
 def _without(document: Json, finding: Finding) -> NativeEngine:
     assert finding.fix is not None
     return NativeEngine(parse(fixed(document, finding.fix)))

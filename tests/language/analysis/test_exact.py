@@ -6,13 +6,14 @@ from datetime import date
 from typing import Any
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rules_engine.language.analysis import Analysis, Finding, FindingKind, FixKind, analyse, fixed
 from rules_engine.language.analysis.order import OVERLAPS_AT_MOST
 from rules_engine.language.engines.native import NativeEngine, compile_group
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.ruleset import parse
-from rules_engine.language.values import Facts
+from rules_engine.language.values import Facts, parse_facts
 from tests.examples import few
 from tests.language import generate
 from tests.language.analysis import claims, small
@@ -34,11 +35,16 @@ def test_every_claim_and_every_silence_is_right(document: Json) -> None:
 
 
 @settings(max_examples=few(10), deadline=None)
-@given(generate.rulesets(depth=2))
-def test_every_example_of_a_wide_ruleset_proves_its_finding(document: Json) -> None:
+@given(st.data())
+def test_every_finding_of_a_wide_ruleset_holds_on_its_example_and_on_others(data: st.DataObject) -> None:
+    document = data.draw(generate.rulesets(depth=2))
     ruleset = parse(document)
-    for finding in analyse(ruleset, today=TODAY, budget_seconds=60).findings:
+    findings = analyse(ruleset, today=TODAY, budget_seconds=60).findings
+    others = [parse_facts(data.draw(generate.facts_for(document))) for _ in range(3 if findings else 0)]
+    for finding in findings:
         claims.prove(document, ruleset, finding)
+        for facts in others:
+            claims.keep(document, ruleset, finding, facts)
         for lang in ("ru", "en"):
             assert finding.message(lang, {})
             assert finding.fix is None or finding.fix.message(lang, {})
