@@ -62,7 +62,7 @@ class CallbacksImpact:
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         picture = reference(session)
-        weeks = _weeks(picture, question)
+        weeks = _weeks(picture, question, state["people"])
         plans = {
             "live": CallbackPlan.of(question.live_rules),
             "draft": CallbackPlan.of(question.draft_rules),
@@ -138,10 +138,11 @@ def _compare(
     return changes
 
 
-def _weeks(picture: Reference, question: Question) -> list[str]:
-    """Return the Mondays of the weeks that the days touch, and of two more: calls are planned ahead."""
+def _weeks(picture: Reference, question: Question, people: Json) -> list[str]:
+    """Return the Mondays of the weeks that the days touch, and on to the last call: some are planned far ahead."""
     monday = date.fromisoformat(week_of(picture, to_us(question.since)))
-    last = date.fromisoformat(week_of(picture, to_us(question.until))) + timedelta(weeks=2)
+    planned = (week for of_weeks in people.values() for week in of_weeks)
+    last = date.fromisoformat(max((week_of(picture, to_us(question.until)), *planned)))
     found = []
     while monday <= last:
         found.append(monday.isoformat())

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -119,6 +119,7 @@ def head(here: Room, tab: str) -> dict[str, object]:
         "waiting": waiting,
         "waiting_by": person(here.session, waiting.sent_by) if waiting else "",
         "my_turn": bool(draft and waiting and approvals.may_approve(here.session, draft, waiting, actor()) is None),
+        "impact_url": url_for("rules.impact_page", decision=here.decision.value),
         "policy": HIT_POLICIES[here.decision].value,
         "cases_count": len((draft.body if draft else body).get("cases", [])),
     }
