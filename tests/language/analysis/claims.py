@@ -6,7 +6,9 @@ from rules_engine.language.analysis import Finding, FindingKind, fixed
 from rules_engine.language.engines.native import NativeEngine, compile_group
 from rules_engine.language.model import OTHERWISE, Ruleset
 from rules_engine.language.ruleset import parse
+from rules_engine.language.thresholds import fields_used
 from rules_engine.language.values import Facts, dump_facts, parse_facts
+from rules_engine.language.vocabulary import FIELDS
 
 Json = dict[str, Any]
 WITHOUT_EXAMPLE = (FindingKind.CONTRADICTION, FindingKind.REVIEW)
@@ -55,16 +57,7 @@ def prove(document: Json, ruleset: Ruleset, finding: Finding) -> None:
 
 def keep(document: Json, ruleset: Ruleset, finding: Finding, facts: Facts) -> None:
     """Fail if any facts speak against what the finding says of all of them."""
-    if (
-        any(
-            condition.field.startswith(("now.", "item.kind"))
-            for rule in ruleset.rules
-            if rule.when
-            for condition in rule.when.conditions()
-        )
-        or "/among" in finding.path
-    ):
-        # Facts at random leave out what is always filled.
+    if "/among" in finding.path or not _is_possible(ruleset, facts):
         return
     matching = NativeEngine(ruleset).matching(facts)
     match finding.kind:
@@ -77,6 +70,18 @@ def keep(document: Json, ruleset: Ruleset, finding: Finding, facts: Facts) -> No
             assert (finding.others[0] in joined) is bool({finding.rule, finding.others[0]} & set(matching))
         case FindingKind.REDUNDANT:
             assert (finding.rule in matching) is (finding.rule in _without(document, finding).matching(facts))
+
+
+def _is_possible(ruleset: Ruleset, facts: Facts) -> bool:
+    """Return whether the product could come to such facts: what is always filled is, and choices are those declared."""
+    for field in (FIELDS[key] for key in fields_used(ruleset)):
+        value = facts.get(field.key)
+        if value is None and not field.can_be_empty:
+            return False
+        declared = {choice.value for choice in field.choices}
+        if value is not None and declared and field.reference is None and value not in declared:
+            return False
+    return True
 
 
 def _without(document: Json, finding: Finding) -> NativeEngine:
