@@ -198,6 +198,7 @@ TABLE: dict[str, Row] = {
     "rules.draft_table_file": HEADS,
     "rules.table_change": HEADS,
     "rules.paste": HEADS,
+    "rules.regulation": EVERYONE,
     "rules.trial": READS_ALL,
     "rules.cases": READS_ALL,
     "rules.history": READS_ALL,

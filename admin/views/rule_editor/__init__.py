@@ -14,6 +14,7 @@ from admin.views.rule_editor import (
     live,
     pages,
     pasting,
+    regulation,
     stepping,
     table,
     trying_pages,
@@ -31,6 +32,7 @@ MODULES: Final = (
     live,
     table,
     pasting,
+    regulation,
     bonus_operations,
 )
 """Each adds its pages to the one blueprint when it is imported."""

@@ -200,13 +200,13 @@ class Tables:
         if column == MORE_THEN:
             return self._more(column, rule, laid.more_then)
         held = laid.actions.get(column.key)
+        # Actions of the bonus have editors of their own, beside their pay curve.
+        only_shown = is_kept(column, self._here.decision) or self._here.decision is Decision.BONUS
+        if only_shown:
+            return Cell(column, "kept", text, held.at if held and text else "")
         if held is None:
             name = heading(column, self._here.decision, self._here.lang)
-            return Cell(
-                column, "kept" if is_kept(column, self._here.decision) else "empty", "", said=self._said(rule, name)
-            )
-        if is_kept(column, self._here.decision):
-            return Cell(column, "kept", text, held.at if text else "")
+            return Cell(column, "empty", "", said=self._said(rule, name))
         return self._held(column, rule, held, text)
 
     def _held(self, column: Column, rule: Node, held: Held, text: str) -> Cell:
@@ -236,6 +236,8 @@ class Tables:
         mine = [one for one in self._complaints if one.rule == rule.get("id") and one.at == at]
         errors = {one.input: one.text for one in reversed(mine)} | dict(kept.errors or {})
         if (column.part is Part.ACTION) if column else at.startswith("/then/"):
+            if here.decision is Decision.BONUS:
+                raise NotFound(what=at)
             action = {"action": column.key} if column else node_at(rule, pointer(at))
             sent = kept.action or here.actions.typed(action)
             return Open(at, place.column, action=here.actions.form(sent, errors))
