@@ -19,7 +19,7 @@ from admin.views.rule_editor.bonus_forms import (
     table_of,
     text_at,
 )
-from admin.views.rule_editor.bonus_live import MODES, Live, People, live_of
+from admin.views.rule_editor.bonus_live import MODES, Live, People, edges_of, live_of
 from admin.views.rule_editor.conditions import Lists, Option, OptionGroup
 from admin.views.rule_editor.typed import Reader
 from admin.views.rule_editor.wording import _, capital
@@ -251,7 +251,8 @@ class BonusActions(Actions):
     def _beside(self, texts: Texts, node: Node, found: Mapping[str, str]) -> Live:
         who = self._people()
         if found or not node.get("action"):
-            return Live(who.month)
+            borders_stand = "tiers" in node and not any(key.startswith("tier_from") for key in found)
+            return edges_of(node, who, self._lang) if borders_stand else Live(who.month)
         rule_id, index = self._place(texts)
         body, live_body = self._draft(), rulebook.in_force_at(self._session, Decision.BONUS, self._now).body
         rule = _rule_or_none(body, rule_id)

@@ -10,7 +10,7 @@ from rules_engine.decisions.bonus_measures import Measures
 from rules_engine.decisions.bonus_probe import Drawn, Probe, along
 from rules_engine.decisions.bonus_words import figure_words
 from rules_engine.language.kinds import FieldType
-from rules_engine.language.shown import show_measured, show_percent
+from rules_engine.language.shown import show_measured, show_percent, show_scaled
 from rules_engine.language.vocabulary import FIELDS
 
 WIDTH, HEIGHT = 540, 250
@@ -137,8 +137,7 @@ def worth_words(worth: Fraction, lang: str, *, is_factor: bool) -> str:
     """Return kopecks as roubles, or a factor, in words."""
     if is_factor:
         return figure_words(Figure(Fraction(rounded(worth * 10_000), 10_000), Unit.FACTOR), lang)
-    minor = rounded(worth)
-    return show_measured(FieldType.MONEY, Fraction(minor, 100), lang)
+    return show_scaled(FieldType.MONEY, rounded(worth), lang)
 
 
 def _leaps(plane: _Plane, drawn: Drawn, kind: FieldType, lang: str, *, is_factor: bool) -> Iterable[Leap]:

@@ -36,7 +36,7 @@ _BEGINNINGS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "pay_curve": {"node_at": ("0", "100"), "node_value": ("0", "1")},
     "multiply": {"node_at": ("", ""), "node_value": ("", "")},
     "pay_matrix": {"mark": ("0", "50", "100"), "cell": ("",) * 9},
-    "gate": {"gate_measure": ("",), "gate_from": ("",), "gate_full": ("",)},
+    "gate": {"gate_measure": ("",), "gate_from": ("",), "gate_full": ("",), "soft": ("yes",)},
 }
 
 
@@ -62,7 +62,7 @@ def first(typed: Texts, name: str) -> str:
 
 def axis_kind(typed: Texts) -> T:
     """Return the type of the measure that the table is read by; a plain number while none is chosen."""
-    measure = first(typed, "by") or first(typed, "rows_by")
+    measure = first(typed, "rows_by" if first(typed, "action") == "pay_matrix" else "by")
     return FIELDS[measure].type if measure in FIELDS else T.NUMBER
 
 
@@ -281,12 +281,18 @@ class _Reading:
             elif measure in [gate["measure"] for gate in found]:
                 self._errors[f"gate_measure-{place}"] = _("This measure stands above already.")
             full = self._cell("gate_full", place, kind)
-            start = full if hard and not text_given(self._typed, "gate_from", place) else ""
-            start = start or self._cell("gate_from", place, kind)
+            start = full if hard else self._cell("gate_from", place, kind)
+            if hard and text_given(self._typed, "gate_from", place):
+                start = self._below(full, place, kind)
             if start and full and Fraction(full) < Fraction(start):
                 self._errors[f"gate_full-{place}"] = _("Cannot be less than where it begins.")
             found.append({"measure": measure, "from": start, "full_at": full})
         return found
+
+    def _below(self, full: str, place: int, kind: T) -> str:
+        """Return where a gate that is all or nothing would begin if it were soft; what cannot be is not asked for."""
+        given = BonusTexts(self._reader).number(kind, text_at(self._typed, "gate_from", place))
+        return decimal(given) if given is not None and full and given <= Fraction(full) else full
 
     def _places(self, table: str, least: int) -> list[int]:
         """Return the rows of a table; rows without any text are left out while enough others are there."""

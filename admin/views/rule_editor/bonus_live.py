@@ -7,13 +7,13 @@ from typing import Any
 
 from admin.views.rule_editor.bonus_curve import Person, Picture, picture, worth_words
 from admin.views.rule_editor.wording import _
-from rules_engine.decisions.bonus_lines import Term
+from rules_engine.decisions.bonus_lines import Term, rounded
 from rules_engine.decisions.bonus_measures import Measures
 from rules_engine.decisions.bonus_probe import Probe, along, probe_of, typical
 from rules_engine.decisions.bonus_words import figure_words
 from rules_engine.language.kinds import FieldType
 from rules_engine.language.model import GateCondition
-from rules_engine.language.shown import NBSP, show_measured
+from rules_engine.language.shown import NBSP, show_measured, show_scaled
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services.editing_body import Node
 
@@ -100,6 +100,11 @@ def _others(probe: Probe, axis: str, who: People) -> Measures:
     return found
 
 
+def edges_of(action: Node, who: People, lang: str) -> Live:
+    """Return where tiers end and who stands in them, of a component that has faults elsewhere."""
+    return Live(who.month, _tier_rows(action, None, who, lang))
+
+
 def _with_a_line(action: Node) -> Node:
     """Return the component with the line that its save will give it."""
     made = dict(action)
@@ -166,13 +171,13 @@ def _worked(action: Node, when: Any, who: People, lang: str) -> dict[str, Any]:
         worked[mode] = f"{' + '.join(terms)} = {total}" if terms else total
     said = show_measured(FIELDS[by].type, at, lang)
     if by != of:
-        paid = show_measured(FieldType.MONEY, Fraction(round(measures[of] or 0), 100), lang)
+        paid = show_scaled(FieldType.MONEY, rounded(measures[of] or Fraction(0)), lang)
         said = f"{said}, {FIELDS[of].chip.text(lang)} {paid}"
     return {"worked_at": said, "worked": worked}
 
 
 def _term(term: Term, lang: str) -> str:
-    base = figure_words(term.base, lang).replace(",00", "").replace(".00", "")
+    base = show_scaled(FieldType.MONEY, rounded(term.base.value * 100), lang)
     return base if term.factor is None else f"{base} × {figure_words(term.factor, lang)}"
 
 

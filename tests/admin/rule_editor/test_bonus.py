@@ -54,6 +54,12 @@ class TestTiers:
         assert "при 1 200 000 ₽: 1 000 000 ₽ × 1 % + 200 000 ₽ × 8 % = 26 000 ₽" in page
         assert "при 1 200 000 ₽: 1 200 000 ₽ × 8 % = 96 000 ₽" in page
 
+    def test_the_same_in_english(self, head: Editor) -> None:
+        head.browser.post("/locale", {"locale": "en", "next": "/"})
+        page = plain(head.open(edit="steps", at="/then/0"))
+        assert "at 1,200,000 ₽: 1,000,000 ₽ × 1% + 200,000 ₽ × 8% = 26,000 ₽" in page
+        assert "1,200,000 ₽ × 8% = 96,000 ₽" in page
+
     def test_tiers_are_saved_and_the_line_keeps_its_code(self, head: Editor) -> None:
         answer = head.do(
             "action", "steps", "/then/0", tier_from=["0", "500 000,5"], tier_rate=["1,5", "3.25"], mode="whole"
