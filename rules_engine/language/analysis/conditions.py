@@ -175,22 +175,32 @@ def _never(ground: Ground, rule_id: str, root: str, group: Group, space: Space) 
         path,
         finding_key(FindingKind.CONTRADICTION, ground.ruleset, [rule_id], group.path.removeprefix(root)),
         ground.ruleset.decision,
-        fix=None if rule_id == OTHERWISE else _way_out(rule_id, guilty, places),
+        fix=None if rule_id == OTHERWISE else _way_out(rule_id, space, group, guilty, places),
         places=places or (path,),
         conditions=tuple(guilty),
     )
 
 
-def _way_out(rule_id: str, guilty: Sequence[Item], places: Sequence[str]) -> Fix:
+def _way_out(rule_id: str, space: Space, group: Group, guilty: Sequence[Item], places: Sequence[str]) -> Fix:
     """Return the edit that is most likely meant: “phone” and “chat” at once is how people write “phone or chat”."""
     if len(guilty) == 2:
         one, other = guilty
         if isinstance(one, Condition) and isinstance(other, Condition) and {one.op, other.op} <= {"is", "in"}:
             written = joined(one, other)
-            if written is not None:
+            if written is not None and _would_match(space, group, one, other):
                 text = json.dumps(written, ensure_ascii=False)
                 return Fix(FixKind.JOIN_CONDITIONS, rule_id, path=places[0], second=places[1], written=text)
     return Fix(FixKind.SWITCH_OFF, rule_id)
+
+
+def _would_match(space: Space, group: Group, one: Condition, other: Condition) -> bool:
+    """Return whether any facts meet a group if either of two of its conditions were enough."""
+    rest = [item for item in flat(group) or () if item is not one and item is not other]
+    region = [*space.part_region(one), *space.part_region(other)]
+    for item in rest:
+        region = space.meet(region, space.part_region(item))
+    either = Group(Mode.ANY, (one, other), "")
+    return not space.is_covered(region, [], _all_of([either, *rest]))
 
 
 def _conflict(space: Space, group: Group) -> list[Item]:

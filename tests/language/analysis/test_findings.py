@@ -98,6 +98,12 @@ class TestNever:
         assert mended["rules"][0]["when"] == {"all": [when("request.channel", "in", ["phone", "chat", "web"])]}
         assert found(mended) == []
 
+    def test_where_or_would_not_help_either_the_rule_is_to_be_switched_off(self) -> None:
+        channels = [when("request.channel", "is", name) for name in ("phone", "chat")]
+        finding = only(assignment(([*channels, when("request.channel", "is_empty")], KEY)))
+        assert finding.fix is not None
+        assert finding.fix.kind is FixKind.SWITCH_OFF
+
     def test_what_is_always_filled_is_never_empty(self) -> None:
         kind, message, _ = said(assignment(([when("now.hour", "is_empty")], KEY)))
         assert kind == "contradiction"
