@@ -158,9 +158,9 @@ def behind(period: str, login: str, measure: str) -> ResponseReturnValue:
     if not has_rows(measure):
         abort(404)
     session, now = db_session(), request_now()
-    manager = _manager(period, login)
+    manager = manager_of(period, login)
     month = month_named(session, period)
-    found = _stored(period, manager)
+    found = stored(period, manager)
     counting = counting_of({manager.id: found.measures}) if found is not None else counting_now(session)
     # A page of today counts up to now, a stored statement up to when it was computed.
     until = found.period.computed_at if found is not None and "stored" in request.args else now
@@ -214,7 +214,7 @@ def _titles(rules: Rules) -> dict[str, str]:
     return {rule.id: rule.title.text(language()) for rule in rules.ruleset.rules}
 
 
-def _manager(period: str, login: str) -> ManagerRef:
+def manager_of(period: str, login: str) -> ManagerRef:
     """Return a manager that the viewer may look at; 404 for others, and for what is no month."""
     found = reference(db_session()).by_login(login)
     if found is None or not re.fullmatch(MONTH_PATTERN, period):
@@ -224,7 +224,7 @@ def _manager(period: str, login: str) -> ManagerRef:
     return found
 
 
-def _stored(period: str, manager: ManagerRef) -> BonusStatement | None:
+def stored(period: str, manager: ManagerRef) -> BonusStatement | None:
     """Return the statement that stands for a month."""
     query = (
         select(BonusStatement)
@@ -239,8 +239,8 @@ def _stored(period: str, manager: ManagerRef) -> BonusStatement | None:
 
 def stored_statement(period: str, login: str) -> tuple[ManagerRef, BonusStatement]:
     """Return a stored statement that the viewer may look at; 404 for others."""
-    manager = _manager(period, login)
-    return manager, _stored(period, manager) or abort(404)
+    manager = manager_of(period, login)
+    return manager, stored(period, manager) or abort(404)
 
 
 def _past(manager_id: int) -> list[dict[str, Any]]:

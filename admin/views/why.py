@@ -16,13 +16,17 @@ from admin.access import Scope
 from admin.base import db_session, request_now
 from admin.language import language, words
 from admin.security import scope, viewer
-from admin.views.bonus import stored_statement
+from admin.views.bonus import manager_of, stored
 from admin.views.clients import CALL_STATES, visible
 from admin.views.requests import prepared
+from rules_engine.errors import NotFound
 from rules_engine.models import Callback, Client, Request, Task
 from rules_engine.services import explain
+from rules_engine.services.bonus_reckoning import Reckoned
 from rules_engine.services.bonus_texts import money_words, month_words
-from rules_engine.services.explain_bonus import explain_lines
+from rules_engine.services.bonus_today import so_far
+from rules_engine.services.explain_bonus import explain_lines, explain_so_far
+from rules_engine.services.measures_month import month_of_instant
 from rules_engine.services.occasions import catalogue
 
 blueprint = Blueprint("why", __name__)
@@ -105,17 +109,32 @@ def task(task_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/bonuses/<period>/<login>/why")
 def statement(period: str, login: str) -> ResponseReturnValue:
-    """Show which rule made each line of a statement, by which version, and why the others paid nothing."""
-    manager, found = stored_statement(period, login)
-    explanation = explain_lines(db_session(), found, language())
+    """Show which rule made each line of a statement, by which version, and why the others paid nothing.
+
+    Of the running month, while it has no statement, as it is reckoned now.
+    """
+    session, manager = db_session(), manager_of(period, login)
+    found = stored(period, manager)
+    if found is not None:
+        explanation, total = explain_lines(session, found, language()), found.total_minor
+    elif period == month_of_instant(session, request_now()).text:
+        try:
+            reckoned = so_far(session, manager.id, request_now())
+        except NotFound:
+            abort(404)
+        month = Reckoned(reckoned.figures, reckoned.statement)
+        explanation, total = explain_so_far(session, month, reckoned.rules, language()), reckoned.total_minor
+    else:
+        abort(404)
     for line in explanation["lines"]:
         line["amount"] = bonus_sheet.money_text(line["amount"])
     return render_template(
         "bonus/why.html",
         manager=manager,
-        period=found.period,
+        period=period,
+        has_statement=found is not None,
         month=month_words(period, language()),
-        total=money_words(found.total_minor, language()),
+        total=money_words(total, language()),
         explanation=explanation,
     )
 

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from rules_engine.decisions.bonus_figures import measures as measures_of
 from rules_engine.decisions.bonus_lines import Figure
-from rules_engine.decisions.bonus_measures import canonical_measures
+from rules_engine.decisions.bonus_measures import Measures, canonical_measures
 from rules_engine.decisions.bonus_words import figure_words
+from rules_engine.decisions.bonus_words import line_json as reckoned_line
 from rules_engine.decisions.field_words import condition_words
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.kinds import FieldType
@@ -20,7 +22,7 @@ from rules_engine.language.sentence import rule_text
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import BonusStatement, RulesetVersion
 from rules_engine.services.bonus_corrections import title_of
-from rules_engine.services.bonus_reckoning import Rules, exact_measures, rules_of_version
+from rules_engine.services.bonus_reckoning import Reckoned, Rules, exact_measures, rules_of_version
 from rules_engine.services.bonus_rows import CORRECTION, line_json
 from rules_engine.services.editing_trial import looked_at
 from rules_engine.services.explain_decision import failed_json
@@ -34,10 +36,23 @@ def explain_lines(session: Session, statement: BonusStatement, lang: str) -> dic
 
     `version` is the number of the rules. A line that puts an earlier month right has no rule; `corrects` is that month.
     """
-    version = session.get_one(RulesetVersion, statement.period.version_id)
-    rules = rules_of_version(session, version.id)
-    measures = {key: value for key, value in exact_measures(statement.measures).items() if value is not None}
+    rules = rules_of_version(session, statement.period.version_id)
     lines = [_line(session, rules, line_json(line, lang), line.basis, lang) for line in statement.lines]
+    return _explained(session, rules, exact_measures(statement.measures), lines, lang)
+
+
+def explain_so_far(session: Session, reckoned: Reckoned, rules: Rules, lang: str) -> dict[str, Any]:
+    """Return what `explain_lines` does for a month that has no statement yet, as it is reckoned now."""
+    lines = [_line(session, rules, reckoned_line(line, lang), "", lang) for line in reckoned.statement.lines]
+    return _explained(session, rules, measures_of(reckoned.figures), lines, lang)
+
+
+def _explained(
+    session: Session, rules: Rules, known: Measures, lines: list[dict[str, Any]], lang: str
+) -> dict[str, Any]:
+    version = session.get_one(RulesetVersion, rules.version_id)
+    measures = {key: value for key, value in known.items() if value is not None}
+    fields = looked_at([version.body])
     return {
         "version": version.number,
         "lines": lines,
@@ -45,7 +60,7 @@ def explain_lines(session: Session, statement: BonusStatement, lang: str) -> dic
         "facts": [
             {"field": key, "label": FIELDS[key].label.text(lang), "words": _value(key, value, lang)}
             for key, value in measures.items()
-            if key in looked_at([version.body])
+            if key in fields
         ],
     }
 

@@ -76,7 +76,7 @@ class TestCall:
     ) -> None:
         page = logged_in("anna").get(f"/calls/{call.id}/why")
         assert page.status_code == 200
-        assert "/rules/" not in page.text
+        assert "/versions/" not in page.text
         assert logged_in("boris").get(f"/calls/{call.id}/why").status_code == 404
         assert logged_in("boris").get(f"/clients/{call.client_id}/why").status_code == 404
 
@@ -185,11 +185,21 @@ class TestStatement:
         assert first["title"]["ru"] in text_of(page.text)
         assert "версия 1" in text_of(page.text)
 
+    def test_the_running_month_says_why_before_it_has_a_statement(
+        self, computed: None, logged_in: LogIn, business_clock: StandingClock
+    ) -> None:
+        anna = logged_in("anna")
+        assert "/bonuses/2026-11/anna/why#line-" in anna.get("/my/bonus").text
+        told = text_of(anna.get("/bonuses/2026-11/anna/why").text)
+        assert "предварительно на сегодня" in told
+        assert "Правила по порядку" in told
+        assert anna.get("/bonuses/2026-09/anna/why").status_code == 404
+
     def test_he_reads_his_own_and_nobody_elses(self, computed: None, logged_in: LogIn) -> None:
         anna = logged_in("anna")
         page = anna.get("/bonuses/2026-10/anna/why")
         assert page.status_code == 200
-        assert "/rules/" not in page.text
+        assert "/versions/" not in page.text
         assert logged_in("boris").get("/bonuses/2026-10/anna/why").status_code == 404
         assert "/bonuses/2026-10/anna/why#line-" in anna.get("/bonuses/2026-10/anna").text
 

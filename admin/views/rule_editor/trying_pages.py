@@ -34,5 +34,7 @@ def trial(decision: str) -> ResponseReturnValue:
         edit=request.values.get("edit", ""),
         at=request.values.get("at", ""),
         whole=not is_part,
+        # What was pressed is gone with the old part: one goes on at the answer.
+        is_part=is_part,
     )
     return page, 422 if problems else 200

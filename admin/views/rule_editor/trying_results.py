@@ -7,7 +7,7 @@ from typing import Any
 from admin.language import moment
 from admin.views.rule_editor.cards import title_of
 from admin.views.rule_editor.room import Room, person
-from admin.views.rule_editor.wording import _
+from admin.views.rule_editor.wording import _, capital
 from rules_engine.decisions.assignment import AssignmentOutcome, OutcomeKind
 from rules_engine.decisions.assignment_words import candidate_words, choice_words, explain_assignment
 from rules_engine.decisions.bonus_lines import FLOOR, Statement
@@ -137,12 +137,12 @@ class _Words:
                 answer = person(self._here.session, found.manager)
             minutes = found.answer_within
             lines = (_("answer within %(n)s min", n=minutes),) if minutes is not None else ()
-            return Side(answer, lines, rule)
+            return Side(capital(answer), lines, rule)
         done = self._done(trial)
         if not done:
             empty = _("nothing is done") if isinstance(found, EscalationOutcome) else _("no call")
-            return Side(empty, (), rule)
-        return Side(done[0], tuple(done[1:]), rule)
+            return Side(capital(empty), (), rule)
+        return Side(capital(done[0]), tuple(capital(line) for line in done[1:]), rule)
 
     def _done(self, trial: Trial) -> list[str]:
         """Return what is done, in short."""
@@ -264,7 +264,7 @@ class _Words:
             return notes + self._segment_notes(found, one, body)
         if isinstance(found, EscalationOutcome):
             notes = [
-                f"{action_words(action.to_json(), self._lang)}."
+                f"{capital(action_words(action.to_json(), self._lang))}."
                 for firing in found.firings
                 if firing.rule == one.rule
                 for action in firing.actions

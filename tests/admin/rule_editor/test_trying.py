@@ -127,7 +127,7 @@ def test_typed_values_are_kept_as_a_case_with_a_name_of_ones_own(head: Editor) -
     assert case["facts"]["request.amount"] == "150000.00"
 
 
-@pytest.mark.parametrize(("decision", "words"), [("escalation", "ничего не происходит"), ("callbacks", "звонка нет")])
+@pytest.mark.parametrize(("decision", "words"), [("escalation", "Ничего не происходит"), ("callbacks", "Звонка нет")])
 def test_other_decisions_are_tried_too(
     request_of_boris: Request, head: Editor, rulesets: Cast, decision: str, words: str
 ) -> None:
@@ -144,3 +144,12 @@ def test_a_bonus_is_tried_on_typed_measures(head: Editor) -> None:
     answer = sent(head, text, **{"v:measure__revenue": "1 000 000"})
     assert "25\u00a0000,00\u00a0₽" in answer.text
     assert "выполнение плана по новым: плана нет; нужно: не менее 100\u00a0%" in answer.text
+
+
+def test_without_scripts_a_refused_form_is_a_page_of_its_own_and_a_good_one_goes_back(head: Editor) -> None:
+    form = values_form(head.open(typing="only"))
+    refused = head.send(form, "typed", **{"v:request.amount": "много"})
+    assert refused.status_code == 422
+    assert "<!doctype html>" in refused.text and 'value="много"' in refused.text
+    taken = head.send(form, "typed", **{"v:request.amount": "1"})
+    assert taken.location == "/rules/assignment/draft#try"
