@@ -17,7 +17,7 @@ from admin.views.rule_editor.room import Room, person, room
 from admin.views.rule_editor.trying_typed import PREFIX
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import InputError, NotFound
-from rules_engine.language.analysis import Finding, Severity
+from rules_engine.language.analysis import Finding, Severity, unchecked_lines
 from rules_engine.language.engines.base import Facts
 from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE
@@ -127,7 +127,7 @@ def findings(decision: str) -> ResponseReturnValue:
         **head(here, "draft"),
         views=[view(one) for one in found.open],
         accepted=accepted,
-        unchecked=[one.message(here.lang, titles) for one in found.unchecked],
+        unchecked=unchecked_lines(found.unchecked, here.lang, titles),
         subjects=[*ids, OTHERWISE],
         names={rule_id: _name(here, row.body, rule_id) for rule_id in (*ids, OTHERWISE)},
         titles=titles,
