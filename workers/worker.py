@@ -17,13 +17,13 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from rules_engine import clock, db
-from rules_engine.errors import PravilaError
-from rules_engine.services import addresses, heartbeats, reference, rulebook
+from rules_engine.services import heartbeats
 from rules_engine.settings import Settings
 from workers import jobs, readiness, redis_server
 from workers.children import die_with_parent
 from workers.entry import part
 from workers.queues import connect, open_queue
+from workers.warmth import Warmth
 
 # A worker that died is noticed, and what it had fetched is given to another, after seconds and not minutes.
 WORKER_TTL_SECONDS = 30
@@ -39,6 +39,7 @@ class Worker(rq.Worker):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._warmth = Warmth(settings)
         self._heard_at = clock.monotonic() - heartbeats.EVERY.total_seconds()
         connection = connect(settings)
         super().__init__(
@@ -53,7 +54,7 @@ class Worker(rq.Worker):
         )
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
-        self._warm_up()
+        self._warmth.renew()
         # A search for garbage would touch, and so copy, every page of memory that the work-horse shares with us.
         gc.freeze()
         super().execute_job(job, queue)
@@ -89,21 +90,6 @@ class Worker(rq.Worker):
                 heartbeats.beat(session, name, clock.now(), {"pid": os.getpid(), "engine": self._settings.engine})
         except SQLAlchemyError:
             log.warning("heartbeat_not_written", exc_info=True)
-
-    def _warm_up(self) -> None:
-        """Compile the published rules and load what sends messages here: the work-horses inherit it, and would do it
-        each time anew.
-        """
-        try:
-            with jobs.open_sessions(self._settings, reading=True) as sessions, sessions() as session:
-                now = clock.now()
-                if any(user.urls for user in reference.reference(session).users.values()):
-                    addresses.warm_up()
-                for decision in ("assignment", "escalation"):
-                    rulebook.published(session, decision, now)
-        except (SQLAlchemyError, PravilaError):
-            # The work-horse will meet the same trouble, and there it counts as an attempt of the item.
-            log.warning("warm_up_failed", exc_info=True)
 
 
 def main() -> None:

@@ -118,7 +118,8 @@ def approve(session: Session, period: str, *, actor: str, now: datetime) -> Bonu
         return row
     _needs(row, PeriodState.PRESENTED, ru="утвердить можно показанный менеджерам", en="present the period first")
     _is_over(session, row, now)
-    author = session.get_one(RulesetVersion, row.version_id).published_by
+    version = session.get_one(RulesetVersion, row.version_id)
+    author = version.authored_by or version.published_by
     alone = settings_store.choice(session, settings_store.BONUS_FOUR_EYES) == "off"
     if author == actor and author not in _NOBODY and not alone:
         raise PolicyViolation(
