@@ -18,6 +18,7 @@ from admin.reference_view import defused
 from rules_engine.decisions.bonus_figures import ATTAINMENT, NEW_ATTAINMENT, OLD_ATTAINMENT
 from rules_engine.decisions.bonus_lines import Figure, Unit
 from rules_engine.decisions.bonus_words import figure_words
+from rules_engine.language.line_names import line_names
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services.bonus_today import SoFar
 from rules_engine.services.measures_behind import has_rows
@@ -220,8 +221,8 @@ def _corrected_month(line: Mapping[str, Any]) -> str | None:
 
 
 def _title(line: Mapping[str, Any], titles: Mapping[str, str]) -> str:
-    """Return how people call the rule of a line; two lines of one rule must not read the same."""
-    title = titles.get(line["rule"], line["line"])
+    """Return how people call the rule of a line, or what makes it by itself; two lines must not read the same."""
+    title = titles.get(line["rule"]) or line_names({}).text(line["line"], language())
     if line["part"] is not None and line["part"]["above"]:
         return f"{title}: " + _("the part above %(n)s", n=_number(line["part"]["from"]))
     return title

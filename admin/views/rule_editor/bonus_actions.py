@@ -1,7 +1,7 @@
 """The forms of bonus rules: plain inputs, tables, the choice between part and whole, and what stands beside them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,15 @@ from admin.views.rule_editor.bonus_forms import (
     text_at,
 )
 from admin.views.rule_editor.bonus_live import MODES, Live, People, edges_of, live_of
+from admin.views.rule_editor.bonus_view import (
+    BonusForm,
+    Cell,
+    LineChoice,
+    TableRow,
+    mode_label,
+    plain_label,
+    soft_options,
+)
 from admin.views.rule_editor.conditions import Lists, Option, OptionGroup
 from admin.views.rule_editor.typed import Reader
 from admin.views.rule_editor.wording import _, capital
@@ -39,62 +48,6 @@ from rules_engine.services.reference import reference
 
 _PLAIN = (ParamType.MEASURE, ParamType.MONEY, ParamType.EXACT, ParamType.COUNT)
 _SUFFIXES = {T.MONEY: "₽", T.PERCENT: "%"}
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One input of a table. `label` is for those who do not see its column."""
-
-    name: str
-    place: int
-    value: str
-    label: str
-    error: str = ""
-
-    @property
-    def id(self) -> str:
-        return f"b-{self.name}-{self.place}"
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """A row of tiers (from, rate, fixed), of points (at, worth) or of a gate (from, in full)."""
-
-    place: int
-    cells: tuple[Cell, ...]
-    measures: tuple[OptionGroup, ...] = ()
-    measure: str = ""
-    measure_error: str = ""
-    suffix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LineChoice:
-    """A line that can be changed; `is_gone`: nothing above makes it any more."""
-
-    code: str
-    name: str
-    selected: bool
-    is_gone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BonusForm:
-    """What stands under the plain inputs. `table`: tiers, nodes, matrix, gates or "". `suffix`: unit of its axis."""
-
-    table: str
-    suffix: str
-    rows: tuple[TableRow, ...]
-    marks: tuple[Cell, ...]
-    grid: tuple[tuple[Cell, ...], ...]
-    with_fixed: bool
-    modes: tuple[Option, ...]
-    soft: tuple[Option, ...]
-    above: Cell | None
-    lines: tuple[LineChoice, ...] | None
-    sides: tuple[str, str]
-    errors: Mapping[str, str]
-    live: Live
 
 
 class BonusActions(Actions):
@@ -153,8 +106,8 @@ class BonusActions(Actions):
             marks=marks,
             grid=self._grid(texts, len(marks), errors) if table == "matrix" else (),
             with_fixed=fixed,
-            modes=tuple(Option(one, _mode_label(one), one == mode) for one in MODES) if "mode" in params else (),
-            soft=_soft_options(soft) if "soft" in params else (),
+            modes=tuple(Option(one, mode_label(one), one == mode) for one in MODES) if "mode" in params else (),
+            soft=soft_options(soft) if "soft" in params else (),
             above=Cell("above_from", 0, first(texts, "above_from"), _("The part above"), errors.get("above_from", ""))
             if "above" in params
             else None,
@@ -210,7 +163,7 @@ class BonusActions(Actions):
         )
 
     def _plain(self, param: Param, value: str, action: str, errors: Mapping[str, str]) -> Input:
-        label, error = _plain_label(param.name, action) or capital(param.label.text(self._lang)), errors.get(param.name)
+        label, error = plain_label(param.name, action) or capital(param.label.text(self._lang)), errors.get(param.name)
         if param.type is ParamType.MEASURE:
             return Input(param.name, "select", label, True, (value,), self._measures(param, value), error=error or "")
         suffix = {ParamType.MONEY: "₽", ParamType.EXACT: "%"}.get(param.type, "")
@@ -256,7 +209,7 @@ class BonusActions(Actions):
         rule_id, index = self._place(texts)
         body, live_body = self._draft(), rulebook.in_force_at(self._session, Decision.BONUS, self._now).body
         rule = _rule_or_none(body, rule_id)
-        present = (rule or {}).get("then", [])
+        present = _then(rule)
         old = present[index] if index < len(present) else {}
         before, before_when = _before(live_body, rule_id, old if isinstance(old, dict) else {}, index)
         beside = live_of(node, (rule or {}).get("when"), before, before_when, who, self._lang)
@@ -314,7 +267,7 @@ class BonusActions(Actions):
         """Return where an action of the draft stands: cards hand over the action itself, not its place."""
         body = self._draft()
         for rule_id in [*rule_ids(body), "otherwise"]:
-            for index, one in enumerate(rule_of(body, rule_id).get("then", [])):
+            for index, one in enumerate(_then(rule_of(body, rule_id))):
                 if one is action:
                     return rule_id, f"/then/{index}"
         return "", ""
@@ -347,14 +300,20 @@ def _before(body: Body, rule_id: str, old: Node, index: int) -> tuple[Node | Non
     """Return the same component as it is in force, and the conditions of its rule; it may have moved to another."""
     line = old.get("line")
     for rule in body.get("rules", []):
-        for action in rule.get("then", []):
+        for action in _then(rule):
             if line and action.get("line") == line:
                 return action, rule.get("when")
     rule = _rule_or_none(body, rule_id)
-    then: Sequence[Node] = (rule or {}).get("then", [])
+    then = _then(rule)
     if not line and index < len(then) and then[index].get("action") == old.get("action"):
         return then[index], (rule or {}).get("when")
     return None, None
+
+
+def _then(rule: Node | None) -> list[Any]:
+    """Return the actions of a rule; of a hand-edited one that has none in order, empty ones in their places."""
+    then = (rule or {}).get("then")
+    return [one if isinstance(one, dict) else {} for one in then] if isinstance(then, list) else []
 
 
 def _rule_or_none(body: Body, rule_id: str) -> Node | None:
@@ -362,35 +321,3 @@ def _rule_or_none(body: Body, rule_id: str) -> Node | None:
         return rule_of(body, rule_id)
     except NotFound:
         return None
-
-
-def _mode_label(mode: str) -> str:
-    return _("The rate for the part") if mode == "slab" else _("The rate for all of it")
-
-
-def _soft_options(soft: str) -> tuple[Option, ...]:
-    return (
-        Option("yes", _("Softly: in proportion between the two values"), soft == "yes"),
-        Option("no", _("All or nothing: in full from the second value"), soft != "yes"),
-    )
-
-
-def _plain_label(name: str, action: str) -> str:
-    words = {
-        ("of", "pay_tiers"): _("The rate is taken of"),
-        ("of", "pay_percent"): _("The rate is taken of"),
-        ("by", "pay_tiers"): _("The tier depends on"),
-        ("by", "pay_curve"): _("The value depends on"),
-        ("by", "multiply"): _("The factor depends on"),
-        ("amount", "pay_curve"): _("Amount at the value 1"),
-        ("amount", "pay_matrix"): _("Amount at the value 1"),
-        ("rows_by", "pay_matrix"): _("Rows"),
-        ("cols_by", "pay_matrix"): _("Columns"),
-        ("count", "pay_per_unit"): _("What is counted"),
-        ("amount", "pay_per_unit"): _("For each"),
-        ("at_most", "pay_per_unit"): _("At most, a month"),
-        ("amount", "cap"): _("Together at most"),
-        ("amount", "guarantee"): _("The bonus is at least, for a whole month"),
-        ("first_months", "guarantee"): _("First months in the job"),
-    }
-    return words.get((name, action), "")

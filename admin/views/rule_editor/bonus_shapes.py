@@ -35,8 +35,10 @@ def reshaped(reader: Reader, typed: Texts, step: str) -> dict[str, list[str]]:
     texts = BonusTexts(reader)
     if table == "matrix":
         return _reshaped_matrix(texts, found, verb, place)
-    columns = TABLES.get(table, ())
-    count = max((len(found.get(name) or ()) for name in columns), default=0)
+    if table not in TABLES:
+        return found
+    columns = TABLES[table]
+    count = max(len(found.get(name) or ()) for name in columns)
     for name in columns:
         found[name] = [*(found.get(name) or ()), *[""] * (count - len(found.get(name) or ()))]
     if verb == "fixed":

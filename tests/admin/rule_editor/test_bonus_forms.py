@@ -7,6 +7,8 @@ import pytest
 from admin.views.rule_editor.bonus_forms import BonusTexts
 from admin.views.rule_editor.bonus_shapes import reshaped
 from admin.views.rule_editor.typed import Reader
+from rules_engine.language.kinds import Decision
+from rules_engine.language.vocabulary import actions_of
 from rules_engine.services.editing_body import Node
 
 READER = Reader("ru", ZoneInfo("Europe/Moscow"))
@@ -129,3 +131,33 @@ class TestGate:
         node, errors = TEXTS.read(hard)
         assert errors == {} and "soft" not in node
         assert node["all"] == [{"measure": "measure.in_time_pct", "from": "90", "full_at": "90"}]
+
+
+RUBBISH: list[object] = [
+    None,
+    "",
+    "x",
+    5,
+    -1,
+    True,
+    [],
+    [[]],
+    ["a"],
+    [["0"]],
+    [["0", "1", "2"]],
+    {},
+    {"from": 3},
+    [{"from": "0"}],
+]
+
+
+@pytest.mark.parametrize("name", list(actions_of(Decision.BONUS)))
+def test_a_hand_edited_component_opens_whatever_stands_in_it(name: str) -> None:
+    keys = actions_of(Decision.BONUS)[name].by_name
+    for rubbish in RUBBISH:
+        node: Node = {"action": name, **dict.fromkeys(keys, rubbish)}
+        texts = TEXTS.typed(node)
+        read, _errors = TEXTS.read(texts)
+        assert read["action"] == name
+        for step in ("split:0", "drop:0", "add", "split:99", "drop:x", "fixed"):
+            TEXTS.read(reshaped(READER, texts, step))
