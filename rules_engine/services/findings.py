@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from rules_engine.db import settings_of
 from rules_engine.decisions.bonus_audit import audit
 from rules_engine.errors import NotFound
-from rules_engine.language.analysis import Analysis, Finding, Fix, Severity, Unchecked, analyse, fixed
+from rules_engine.language.analysis import Analysis, Finding, Fix, Severity, Unchecked, WhyUnchecked, analyse, fixed
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import Decision, ReferenceKind
 from rules_engine.language.ruleset import content_hash
@@ -22,7 +22,9 @@ from rules_engine.services.editing_body import Body, Edit
 from rules_engine.services.editing_trial import usable
 
 _KEPT: Final = 32
-_analysed: OrderedDict[tuple[str, date, int], Analysis] = OrderedDict()
+_TRY_AGAIN: Final = timedelta(minutes=1)
+"""An analysis that ran out of time, on a machine that had much to do, is not kept for the day."""
+_analysed: OrderedDict[tuple[str, date, int], tuple[Analysis, datetime]] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -67,7 +69,7 @@ def findings(session: Session, body: Body, accepted: Mapping[str, Any], now: dat
     `accepted` holds by key what was said to be intended: {"reason", "by", "at"}. Days are those of the business zone.
     The analysis of a body is kept in the process for the day.
     """
-    known = _analysis(session, body, now.astimezone(settings_of(session).zone).date())
+    known = _analysis(session, body, now)
     intended = tuple(
         Accepted(one, str(said.get("reason", "")), str(said.get("by", "")), str(said.get("at", "")))
         for one in known.findings
@@ -82,15 +84,16 @@ def mend(fix: Fix) -> Edit:
     return lambda body: fixed(body, fix)
 
 
-def _analysis(session: Session, body: Body, today: date) -> Analysis:
+def _analysis(session: Session, body: Body, now: datetime) -> Analysis:
+    today = now.astimezone(settings_of(session).zone).date()
     names = rulebook.references(session)
     known = (names.known(kind) or {} for kind in (ReferenceKind.MANAGER, ReferenceKind.TEAM))
     key = (content_hash({**body, "cases": []}), today, hash(tuple(frozenset(values) for values in known)))
     with _lock:
         kept = _analysed.get(key)
-        if kept is not None:
+        if kept is not None and (_is_settled(kept[0]) or now - kept[1] < _TRY_AGAIN):
             _analysed.move_to_end(key)
-            return kept
+            return kept[0]
     try:
         of_bonus = body.get("decision") == Decision.BONUS
         ruleset, _ = finished(body) if of_bonus else usable(body)
@@ -102,7 +105,11 @@ def _analysis(session: Session, body: Body, today: date) -> Analysis:
         # Not even a part of it can be read: its errors say so, and there is nothing to be found.
         made = Analysis(())
     with _lock:
-        _analysed[key] = made
+        _analysed[key] = made, now
         while len(_analysed) > _KEPT:
             _analysed.popitem(last=False)
     return made
+
+
+def _is_settled(analysis: Analysis) -> bool:
+    return all(one.why is not WhyUnchecked.TIME for one in analysis.unchecked)

@@ -1,14 +1,14 @@
 """Findings of a draft: by the day of the business zone, the intended ones apart, each body analysed once a day."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import NotFound
-from rules_engine.language.analysis import FindingKind
+from rules_engine.language.analysis import Analysis, FindingKind, Unchecked, WhyUnchecked
 from rules_engine.services import findings as service
 from rules_engine.services import rulebook
 from rules_engine.services.findings import findings, mend
@@ -94,3 +94,14 @@ def test_a_body_is_analysed_once_a_day(session: Session) -> None:
     again = findings(session, assignment_rules(SMALL, LARGE), {}, MONDAY)
     assert first.open[0] is again.open[0]
     assert len(service._analysed) == 1
+
+
+def test_an_analysis_that_ran_out_of_time_is_made_again_a_minute_later(session: Session) -> None:
+    body = assignment_rules(SMALL, LARGE)
+    findings(session, body, {}, MONDAY)
+    [key] = service._analysed
+    service._analysed[key] = Analysis((), (Unchecked("large", WhyUnchecked.TIME),)), MONDAY
+    assert findings(session, body, {}, MONDAY + timedelta(seconds=30)).unchecked
+    later = findings(session, body, {}, MONDAY + timedelta(seconds=90))
+    assert later.unchecked == ()
+    assert later.of("large")

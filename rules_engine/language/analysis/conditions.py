@@ -113,8 +113,8 @@ class _Change:
         return both(differ(self._with, self._without), and_)
 
     def _taken_by(self, above: Sequence[Rule]) -> Check:
-        ids = {rule.id for rule in above}
-        return lambda facts: not ids.isdisjoint(self._ground.engine.matching(facts))
+        tests = [self._ground.check([rule.id]) for rule in above]
+        return lambda facts: any(test(facts) for test in tests)
 
 
 def _saying_nothing(space: Space, group: Group, region: Region) -> list[Item]:

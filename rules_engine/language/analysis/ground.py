@@ -1,12 +1,11 @@
-"""What every check of a ruleset stands on: its enabled rules, where each matches, and an engine to prove it."""
+"""What every check of a ruleset stands on: its enabled rules, where each matches, and the engine's test of each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from functools import cached_property
 
 from rules_engine.language.analysis.boxes import Budget
 from rules_engine.language.analysis.space import Check, Region, Space
-from rules_engine.language.engines.native import NativeEngine, compile_group
+from rules_engine.language.engines.native import compile_group
 from rules_engine.language.model import Condition, FieldRef, Group, Mode, Rule, Ruleset
 from rules_engine.language.references import References
 from rules_engine.language.values import Facts
@@ -32,13 +31,10 @@ class Ground:
         self.space = Space(conditions, today=today, names=names, budget=budget)
         self.regions: dict[str, Region] = {}
         self.behind: set[str] = set()
+        self._matches = {rule.id: fits(rule.when) for rule in self.rules}
         self.fields = {rule.id: fields_of(rule.when) for rule in self.rules}
         self.outcomes = {rule.id: tuple(action.written for action in rule.then) for rule in self.rules}
         self._firm = {rule.id for rule in self.rules if is_firm(rule)}
-
-    @cached_property
-    def engine(self) -> NativeEngine:
-        return NativeEngine(self.ruleset)
 
     def region_of(self, rule: Rule) -> Region:
         """Return where a rule matches, worked out once. Raises TooWide."""
@@ -60,11 +56,11 @@ class Ground:
 
     def check(self, yes: Iterable[str], no: Iterable[str] = ()) -> Check:
         """Return a test whether the engine lets all of `yes` match and none of `no`."""
-        wanted, unwanted = set(yes), set(no)
+        wanted, unwanted = tuple(yes), tuple(no)
 
         def holds(facts: Facts) -> bool:
-            matching = set(self.engine.matching(facts))
-            return wanted <= matching and not unwanted & matching
+            matches = self._matches
+            return all(matches[one](facts) for one in wanted) and not any(matches[one](facts) for one in unwanted)
 
         return holds
 
@@ -168,4 +164,14 @@ def both(first: Check, second: Check) -> Check:
 
 def fits(group: Group | None) -> Check:
     """Return a test whether facts meet a group; all do where there is none."""
-    return (lambda facts: True) if group is None else compile_group(group)
+    if group is None:
+        return lambda facts: True
+    compiled: list[Check] = []
+
+    def holds(facts: Facts) -> bool:
+        # Only when asked: most questions are answered by boxes alone.
+        if not compiled:
+            compiled.append(compile_group(group))
+        return compiled[0](facts)
+
+    return holds
