@@ -9,23 +9,37 @@
     if (live && text) live.textContent = text;
   };
 
-  // While an answer is awaited a further key is kept: pressed on the old page it would be lost with it.
-  let waiting = 0;
+  // While an answer is awaited a further key or click is kept: on the old page it would be lost with it.
+  let waiting = false;
   let pressed = [];
-  const press = (id) => {
+  const press = (selector) => {
     if (waiting) {
-      pressed.push(id);
+      pressed.push(selector);
       return;
     }
-    const button = document.getElementById(id);
+    const button = document.querySelector(selector);
     if (button && !button.disabled) button.click();
   };
-  const inDraft = (event) => event.target.closest && event.target.closest("#draft") && event.detail.requestConfig?.verb !== "get";
+  document.addEventListener(
+    "click",
+    (event) => {
+      const wanted = waiting && event.target.closest("#draft a[href], #draft button[id]");
+      if (!wanted || wanted.closest(".beside, .pop, [hx-boost=false]")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      press(wanted.id ? `#${CSS.escape(wanted.id)}` : `#draft a[href="${CSS.escape(wanted.getAttribute("href"))}"]`);
+    },
+    true,
+  );
+  const changes = (event) => event.target.closest?.("#draft") && !event.target.closest(".count, .beside") && event.detail.requestConfig?.verb === "post";
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (inDraft(event) && !event.target.closest(".count, .beside")) waiting += 1;
+    if (changes(event)) waiting = true;
   });
-  document.addEventListener("htmx:afterRequest", () => {
-    waiting = 0;
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!waiting || event.detail.requestConfig?.verb !== "post") return;
+    waiting = false;
+    const next = pressed.shift();
+    if (next) window.setTimeout(() => press(next), 30);
   });
 
   // The mode of a group is sent as soon as it is chosen; where a form is not saved by itself, a chosen field or action
@@ -53,7 +67,12 @@
 
   // What was saved while typing: the other forms of the page know it from now on.
   document.addEventListener("draft-saved", (event) => {
-    const { revision, rule, seen, order } = event.detail;
+    const { taken, revision, rule, seen, order } = event.detail;
+    if (taken) {
+      // Its form may be in the middle of a click: what was wrong is taken out of it, the rest stays.
+      for (const input of document.querySelectorAll("#open-form [aria-invalid]")) input.removeAttribute("aria-invalid");
+      for (const reason of document.querySelectorAll("#open-form .problem")) reason.remove();
+    }
     for (const input of document.querySelectorAll('#draft input[name="revision"]')) input.value = revision;
     for (const form of document.querySelectorAll("#draft form")) {
       const { subject, seen: known } = form.elements;
@@ -87,7 +106,13 @@
 
   const VALUE = ".checks-search:not([hidden]), #c-value";
   const first = (form) => form.querySelector("[autofocus]") || form.querySelector(VALUE) || form.querySelector("input:not([type=hidden]), select, textarea, button");
+  // What stands there is marked: typing puts another value in its place.
+  const begin = (input) => {
+    input?.focus();
+    if (input?.type === "text") input.select();
+  };
   let left = "";
+  let heard = null;
   document.addEventListener("htmx:beforeRequest", () => {
     left = cardOf(document.activeElement)?.dataset.rule || left;
   });
@@ -96,17 +121,19 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     show();
     const said = document.getElementById("said");
-    if (said) say(said.textContent);
+    // Findings and figures settle too; only what is new is said.
+    if (said && said !== heard) say(said.textContent);
+    heard = said;
     const form = document.getElementById("open-form");
     const wrong = form && form.querySelector('[aria-invalid="true"]');
     if (form && form.hasAttribute("data-begins")) {
       // Another field was chosen: one goes on at its value.
       form.removeAttribute("data-begins");
-      (form.querySelector(VALUE) || form.querySelector(".inputs > .field:nth-child(2) :is(input, select, textarea)"))?.focus();
+      begin(form.querySelector(VALUE) || form.querySelector(".inputs > .field:nth-child(2) :is(input, select, textarea)"));
     }
     const lost = document.activeElement === document.body || document.activeElement === null;
     if (wrong && !document.activeElement.closest("#open-form")) wrong.focus();
-    else if (form && lost) first(form)?.focus();
+    else if (form && (lost || (event.target.id === "draft" && form.contains(document.activeElement)))) begin(first(form));
     else if (!form && lost && !back()) {
       // Where the pressed button is gone, one goes on at the rule that it changed, else at the one where one was.
       const open = document.getElementById(`open-${(said && said.dataset.rule) || left}`);
@@ -117,8 +144,6 @@
       const box = (active.querySelector("#open-form") || active).getBoundingClientRect();
       if (box.top < 0 || box.bottom > window.innerHeight) (active.querySelector("#open-form") || active).scrollIntoView({ block: "nearest" });
     }
-    const next = pressed.shift();
-    if (next) press(next);
   });
 
   // Searching the rules: cards that do not say it step back.
@@ -189,13 +214,13 @@
     }
     if (event.code === "KeyZ" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      press(event.shiftKey ? "redo" : "undo");
+      press(event.shiftKey ? "#redo" : "#undo");
       return;
     }
     const rule = card && card.dataset.rule;
     if (event.code === "KeyD" && event.ctrlKey && rule) {
       event.preventDefault();
-      press(`twin-${rule}`);
+      press(`#${CSS.escape(`twin-${rule}`)}`);
       return;
     }
     if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
@@ -203,7 +228,7 @@
     if (event.altKey) {
       if (!rule) return;
       event.preventDefault();
-      press(`${step < 0 ? "up" : "down"}-${rule}`);
+      press(`#${CSS.escape(`${step < 0 ? "up" : "down"}-${rule}`)}`);
       return;
     }
     const shown = cards().filter((one) => !one.hidden);

@@ -83,7 +83,7 @@ def saved_parts(here: Room, row: RulesetDraft, wanted: Operation) -> ResponseRet
             most=None,
         )
     )
-    state = {"revision": row.revision, "rule": place.rule, "seen": card.seen, "order": fingerprint(row.body, ORDER)}
+    state = {"taken": not wanted.refused, "revision": row.revision, "rule": place.rule, "seen": card.seen, "order": fingerprint(row.body, ORDER)}
     answer.headers["HX-Trigger"] = json.dumps({"draft-saved": state})
     return answer
 

@@ -83,7 +83,8 @@ def _action(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     if errors:
         return Operation(place, kept=Kept(action=typed, errors=errors))
     edit = edits.set_action(place.rule, int(steps[1]), action)
-    reshaped = form.get("was_action", "") != form.get("action", "") or here.actions.has_pools(action)
+    grown = here.actions.has_pools(action) and action.get("to") != present.get("to")
+    reshaped = form.get("was_action", "") != form.get("action", "") or grown
     return Operation(place, edit, _("The action is saved."), stays=True, reshaped=reshaped)
 
 
