@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.assignment import decide
+from rules_engine.decisions.instants import MINUTE_US, from_us, to_us
 from rules_engine.language.cases import fired
 from rules_engine.language.kinds import Decision as DecisionName
 from rules_engine.language.values import Facts, parse_facts
@@ -23,18 +24,19 @@ from rules_engine.services.candidates import build_roster, needs_of
 from rules_engine.services.editing_body import Body
 from rules_engine.services.editing_trial import Trial, Typed, looked_at, ready, verdicts_of, with_typed
 from rules_engine.services.facts import SeenRequest, see
-from rules_engine.services.reference import reference
+from rules_engine.services.reference import Reference, reference
 
 
 @dataclass(frozen=True, slots=True)
 class RequestGround:
     """On what rules are tried. `decided` is the decision from which the facts come, None for the facts of now.
 
-    `request` is the stored one, or a stand-in that no session knows where values were typed.
+    `request` is the stored one, or a stand-in that no session knows where values were typed. `people_at` is the instant
+    whose hours say who is here: now, or the last one of working hours for a request of working hours tried at night.
     """
 
     session: Session
-    now: datetime
+    people_at: datetime
     request: Request
     seen: SeenRequest
     facts: Facts
@@ -44,7 +46,7 @@ class RequestGround:
         """Return what a body of rules does; of an unfinished draft, what its finished rules do."""
         made = ready(body)
         picture = reference(self.session)
-        roster = build_roster(self.session, picture, self.request, self.seen, self.now, needs_of(made.ruleset))
+        roster = build_roster(self.session, picture, self.request, self.seen, self.people_at, needs_of(made.ruleset))
         outcome = decide(made.ruleset, made.engine.matching(self.facts), roster)
         passed = {item.rule for item in outcome.passed_over}
         return Trial(outcome.fired, verdicts_of(made, body, self.facts, outcome.fired, passed), outcome)
@@ -73,7 +75,19 @@ def ground(
     facts = with_typed({**seen.facts, **stored}, typed or {})
     if typed or request is None:
         row, seen = _as_typed(session, row, seen, facts, typed or {})
-    return RequestGround(session, now, row, seen, facts, decided if kept else None)
+    return RequestGround(
+        session, _people_at(reference(session), facts, at, now), row, seen, facts, decided if kept else None
+    )
+
+
+def _people_at(picture: Reference, facts: Facts, at: datetime, now: datetime) -> datetime:
+    """Return the instant whose hours say who is here; `at` is that of the facts."""
+    company = picture.company_calendar
+    came_in_working_hours = facts.get("now.is_working_time", company.is_open(at) or at == now)
+    if company.is_open(now) or not came_in_working_hours:
+        return now
+    before = company.add_us(to_us(now), -MINUTE_US)
+    return now if before is None else from_us(before)
 
 
 def new_request(now: datetime) -> Request:

@@ -34,6 +34,7 @@ from tests.factories import (
 
 TO_VERA = {"action": "assign", "to": {"pool": "manager", "login": "vera"}}
 OWNER = {"action": "assign", "to": {"pool": "owner"}}
+EVERYONE = {"action": "assign", "to": {"pool": "everyone"}}
 
 
 def callback_rules(*rules: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +113,20 @@ class TestAssignment:
         assert tried(session, "assignment", self.body(), subject, client__owner="boris").outcome.manager == "boris"
         assert tried(session, "assignment", self.body(), subject, client__owner=None).fired == ("otherwise",)
         assert request.client is not None and request.client.owner_id == cast.anna.id
+
+    def test_a_request_of_working_hours_is_tried_at_night_on_who_is_here_by_day(
+        self, session: Session, cast: Cast
+    ) -> None:
+        here = {"all": [condition("candidate.is_working_now", "is", True)]}
+        body = assignment_rules(rule("here", condition("request.amount", "ge", "1"), {**EVERYONE, "among": here}))
+        request = make_request(session)
+        decide_and_assign(session, request, MONDAY)
+        night = MONDAY.replace(hour=23)
+        by_day = trials.prepare(session, Decision.ASSIGNMENT, Subject("request", request.id), {}, [body], night)
+        assert by_day is not None and by_day.run(body).fired == ("here",)
+        at_night = {"now.is_working_time": False}
+        really = trials.prepare(session, Decision.ASSIGNMENT, Subject("request", request.id), at_night, [body], night)
+        assert really is not None and really.run(body).fired == ("otherwise",)
 
     def test_an_emptied_value_is_said_to_be_missing(self, session: Session, cast: Cast) -> None:
         request = make_request(session, amount_minor=20_000_000)

@@ -57,7 +57,10 @@ class CaseProposal:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Everything that the template of the trial shows; `result` is None while nothing is tried."""
+    """Everything that the template of the trial shows; `result` is None while nothing is tried.
+
+    `people_at` is the instant whose hours say who is here, where that is not now.
+    """
 
     query: str
     offers: tuple[Offer, ...]
@@ -72,6 +75,7 @@ class Panel:
     problem: str
     result: Result | None
     decided_at: datetime | None
+    people_at: datetime | None
     is_stored: bool
     case: CaseProposal | None
 
@@ -187,6 +191,7 @@ def _shown(
             problem=_("There is nothing to count for him in this month.") if is_tried and on is None else "",
             result=result(here, on, in_force, draft) if on is not None else None,
             decided_at=on.decided.at if isinstance(on, RequestGround) and on.decided else None,
+            people_at=on.people_at if isinstance(on, RequestGround) and on.people_at != here.now else None,
             is_stored=isinstance(on, MonthGround) and on.is_stored,
             case=_case(here, on, chosen, bodies) if on is not None and draft is not None else None,
         ),
