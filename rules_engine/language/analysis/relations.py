@@ -83,12 +83,12 @@ class Relation:
             return found
         filled_first, filled_second = _filled(first), _filled(second)
         found.append((((0, filled_first),), ((0, filled_second),), _NEITHER))
+        alike: dict[tuple[int, int], int] = {}
         for cell in range(1, first.widths[0]):
-            found += [
-                (((0, 1 << cell),), ((0, mask),), 1 << relation)
-                for relation in range(1, self.width)
-                if (mask := self._excluded(first, second, cell, relation))
-            ]
+            for relation in range(1, self.width):
+                mask = self._excluded(first, second, cell, relation)
+                alike[relation, mask] = alike.get((relation, mask), 0) | 1 << cell
+        found += [(((0, cells),), ((0, mask),), 1 << relation) for (relation, mask), cells in alike.items() if mask]
         return found
 
     def _excluded(self, first: Part, second: Part, cell: int, relation: int) -> int:
