@@ -208,6 +208,7 @@ TABLE: dict[str, Row] = {
     "rules.draft": HEADS,
     "rules.change": HEADS,
     "rules.bonus_beside": HEADS,
+    "rules.bonus_whole": HEADS,
     "rules.count": HEADS,
     "rules.findings": HEADS,
     "rules.intend": HEADS,

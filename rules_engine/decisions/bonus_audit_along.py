@@ -9,7 +9,7 @@ from rules_engine.decisions.bonus import compute
 from rules_engine.decisions.bonus_audit_people import PersonMonth
 from rules_engine.decisions.bonus_audit_words import Matching
 from rules_engine.decisions.bonus_measures import PREFIX, Measures, canonical_measures
-from rules_engine.decisions.bonus_probe import breaks_of_action, breaks_of_condition
+from rules_engine.decisions.bonus_probe import Drawn, Jump, breaks_of_action, breaks_of_condition
 from rules_engine.language.analysis.finding import FindingKind
 from rules_engine.language.cases import fired
 from rules_engine.language.kinds import FieldType
@@ -30,6 +30,8 @@ _GRID = {FieldType.PERCENT: Fraction(1, 10), FieldType.INTEGER: Fraction(1)}
 _TEN = 10
 _ROUBLE = 100
 _FURTHER = Fraction(5, 4)
+_POINTS = 60
+_EDGE = Fraction(1, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,57 @@ class _Memory:
         if value not in self._known:
             self._known[value] = self._asked.at(self._axis, value)
         return self._known[value]
+
+
+def whole_curve(ruleset: Ruleset, matching: Matching, profile: PersonMonth, axis: str, high: Fraction) -> Drawn:
+    """Return the whole bonus along one measure from nothing to `high`, the others as in `profile`; kopecks.
+
+    Where several components multiply it is no line between two breaks: points between them stand in for it.
+    """
+    asked = Asked(ruleset, matching, profile)
+    breaks = {value for value in sources_of(ruleset).get(axis, {}) if 0 < value < high}
+    stops = sorted(breaks | {high * count / _POINTS for count in range(_POINTS + 1)})
+    runs: list[list[tuple[Fraction, Fraction]]] = [[]]
+    jumps = []
+    leap = asked.at(axis, high) / _POINTS if high else 0
+    last: tuple[Fraction, int] | None = None
+    for stop in stops:
+        here = asked.at(axis, stop)
+        # A break of money shows along the attainment too, where no table says its place: it is looked for.
+        hidden = last is not None and abs(here - last[1]) > max(3 * leap, _ROUBLE)
+        if last is not None and (stop in breaks or hidden):
+            at = stop if stop in breaks else _turn(asked, axis, last[0], stop)
+            before, after = asked.at(axis, at - _EDGE), asked.at(axis, at)
+            if abs(after - before) >= _ROUBLE:
+                runs[-1].append((at, Fraction(before)))
+                jumps.append(Jump(at, Fraction(before), Fraction(after)))
+                runs.append([(at, Fraction(after))])
+        if not runs[-1] or runs[-1][-1][0] != stop:
+            runs[-1].append((stop, Fraction(here)))
+        last = stop, here
+    return Drawn(tuple(tuple(run) for run in runs), tuple(jumps))
+
+
+def _turn(asked: Asked, axis: str, low: Fraction, high: Fraction) -> Fraction:
+    """Return the place of the steepest change between two values, up to a millionth."""
+    below, above = asked.at(axis, low), asked.at(axis, high)
+    while high - low > _EDGE / 2:
+        middle = (low + high) / 2
+        worth = asked.at(axis, middle)
+        if abs(worth - below) >= abs(above - worth):
+            high, above = middle, worth
+        else:
+            low, below = middle, worth
+    return high
+
+
+def axes_of(ruleset: Ruleset) -> tuple[str, ...]:
+    """Return the measures along which a bonus can be followed, those that it is paid of first."""
+    paid = [
+        action.text(key) for rule in ruleset.rules if rule.enabled for action in rule.then for key in ("of", "count")
+    ]
+    known = (one for one in (*paid, *sources_of(ruleset)) if one is not None and one not in _NOT_BETTER)
+    return tuple(dict.fromkeys(known))
 
 
 def moved(profile: Measures, axis: str, value: Fraction) -> Measures:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rules_engine.decisions.bonus import statement_of
 from rules_engine.decisions.bonus_audit import audit, leaps_along, ordinary
-from rules_engine.decisions.bonus_audit_along import moved
+from rules_engine.decisions.bonus_audit_along import moved, whole_curve
 from rules_engine.decisions.bonus_audit_people import PersonMonth
 from rules_engine.language.analysis.finding import Finding, FindingKind, Severity
 from rules_engine.language.engines.native import NativeEngine
@@ -182,6 +182,22 @@ class TestPlain:
             rules({**TIERS, "tiers": [*TIERS["tiers"], {"from": "2000000", "rate": "7"}]}), FindingKind.CLIFF
         )
         assert first.key == again.key != other.key
+
+
+def test_the_whole_curve_leaps_where_a_condition_on_another_measure_turns() -> None:
+    when = {"all": [{"field": "measure.attainment_pct", "op": "ge", "value": "75"}]}
+    percent = {"action": "pay_percent", "line": "p", "of": REVENUE, "rate": "2"}
+    rule = {"id": "plan", "title": "plan", "when": when, "then": [FIXED]}
+    ruleset = parse(
+        {"decision": "bonus", "hit_policy": "collect", "rules": [{"id": "p", "title": "p", "then": [percent]}, rule]}
+    )
+    profile = PersonMonth(ordinary(()), frozenset())
+    drawn = whole_curve(ruleset, NativeEngine(ruleset).matching, profile, REVENUE, Fraction(2_500_000))
+    # Two plans of a million each: 75 % of them are one and a half millions.
+    (jump,) = drawn.jumps
+    assert abs(jump.at - 1_500_000) < 1
+    assert jump.after - jump.before == 15_000_00
+    assert len(drawn.runs) == 2
 
 
 @st.composite

@@ -202,7 +202,7 @@ class BonusActions(Actions):
         return (*offered, *gone)
 
     def _beside(self, texts: Texts, node: Node, found: Mapping[str, str]) -> Live:
-        who = self._people()
+        who = self.people()
         if found or not node.get("action"):
             borders_stand = "tiers" in node and not any(key.startswith("tier_from") for key in found)
             return edges_of(node, who, self._lang) if borders_stand else Live(who.month)
@@ -230,7 +230,8 @@ class BonusActions(Actions):
         )
         return (words % {"month": capital(who.month), "n": len(touched), "all": len(paid)},)
 
-    def _people(self) -> People:
+    def people(self) -> People:
+        """Return last month's managers with their measures."""
         month = last_month(self._session, self._now)
         ground = ground_of(self._session, month, self._now)
         known = reference(self._session).managers

@@ -1,6 +1,6 @@
 """The pay curve of one component as a picture: points, ticks and words; the template only writes them down."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -100,36 +100,87 @@ def picture(
 
     `others` are the values at which the other measures stand. A live component that reads other measures is left out.
     """
-    kind = FIELDS[axis].type
-    shown = [person for person in people if person.measures.get(axis) is not None]
-    places = [(person, _as_written(kind, person.measures.get(axis))) for person in shown[:_MOST_DOTS]]
     if live is not None and axis not in live.axes:
         live = None
-    high = _end(axis, [*probe.breaks(axis), *(live.breaks(axis) if live else ())], [at for _one, at in places])
-    low = Fraction(0)
-    drawn = probe.drawn(axis, others, low, high)
-    before = live.drawn(axis, others, low, high) if live else None
-    worths = [(person, at, probe.worth(person.measures, person.without_plan)) for person, at in places]
+    breaks = [*probe.breaks(axis), *(live.breaks(axis) if live else ())]
+    placed = _placed(axis, people)
+    high = _end(axis, breaks, [at for _one, at in placed])
+    drawn = probe.drawn(axis, others, Fraction(0), high)
+    before = live.drawn(axis, others, Fraction(0), high) if live else None
+    worths = [(one, at, probe.worth(one.measures, one.without_plan)) for one, at in placed]
+    stops = _stops(probe, live, axis, others, drawn, lang)
+    return _painted(axis, lang, drawn, before, worths, stops, len(people) - len(placed), is_factor=probe.is_factor)
+
+
+def whole_picture(
+    axis: str,
+    people: Sequence[Person],
+    totals: Sequence[int],
+    lang: str,
+    curve: Callable[[Fraction], Drawn],
+    live_curve: Callable[[Fraction], Drawn] | None,
+    breaks: Sequence[Fraction],
+) -> Picture:
+    """Return the whole bonus over one measure; `totals` are what the draft pays these people, in kopecks.
+
+    The curves are asked for up to where the picture ends.
+    """
+    paid = dict(zip((id(person) for person in people), totals, strict=True))
+    placed = _placed(axis, people)
+    high = _end(axis, breaks, [at for _one, at in placed])
+    drawn, before = curve(high), live_curve(high) if live_curve else None
+    worths = [(one, at, Fraction(paid[id(one)])) for one, at in placed]
+    known = dict(point for run in before.runs for point in run) if before else {}
+    kind = FIELDS[axis].type
+    corners = {Fraction(0), high, *(stop for stop in breaks if stop <= high)}
+    stops = (
+        (
+            show_measured(kind, at, lang),
+            worth_words(worth, lang, is_factor=False),
+            worth_words(known[at], lang, is_factor=False) if at in known else "",
+        )
+        for at, worth in dict(point for run in drawn.runs for point in run).items()
+        if at in corners
+    )
+    return _painted(axis, lang, drawn, before, worths, stops, len(people) - len(placed), is_factor=False)
+
+
+def _placed(axis: str, people: Sequence[Person]) -> list[tuple[Person, Fraction]]:
+    shown = [person for person in people if person.measures.get(axis) is not None]
+    return [(person, _as_written(FIELDS[axis].type, person.measures.get(axis))) for person in shown[:_MOST_DOTS]]
+
+
+def _painted(
+    axis: str,
+    lang: str,
+    drawn: Drawn,
+    before: Drawn | None,
+    worths: Sequence[tuple[Person, Fraction, Fraction]],
+    stops: Iterable[tuple[str, str, str]],
+    without: int,
+    *,
+    is_factor: bool,
+) -> Picture:
+    kind = FIELDS[axis].type
+    low, high = Fraction(0), drawn.runs[-1][-1][0]
     most = max([drawn.highest, before.highest if before else Fraction(0), *(worth for *_one, worth in worths)])
     step = _step(most / 4) if most > 0 else Fraction(1)
     top = step * max(-(-most // step), 1)
     plane = _Plane(low, high, top)
-    worth_label = _("Factor") if probe.is_factor else _("Pay")
     return Picture(
         axis=axis,
         label=capital(FIELDS[axis].chip.text(lang)),
         draft=plane.runs(drawn),
         live=plane.runs(before) if before and before.runs != drawn.runs else (),
-        leaps=tuple(_leaps(plane, drawn, kind, lang, is_factor=probe.is_factor)),
-        dots=tuple(_dots(plane, worths, kind, lang, is_factor=probe.is_factor)),
+        leaps=tuple(_leaps(plane, drawn, kind, lang, is_factor=is_factor)),
+        dots=tuple(_dots(plane, worths, kind, lang, is_factor=is_factor)),
         across=tuple(Tick(plane.x(value), _short(kind, value, lang)) for value in _ticks(low, high, 5)),
         up=tuple(
-            Tick(plane.y(value), _worth_tick(value, lang, is_factor=probe.is_factor))
-            for value in _ticks(Fraction(0), top, 4)
+            Tick(plane.y(value), _worth_tick(value, lang, is_factor=is_factor)) for value in _ticks(Fraction(0), top, 4)
         ),
-        stops=tuple(_stops(probe, live, axis, others, drawn, lang)),
-        worth_label=worth_label,
-        without=len(people) - len(shown),
+        stops=tuple(stops),
+        worth_label=_("Factor") if is_factor else _("Pay"),
+        without=without,
     )
 
 

@@ -1,17 +1,30 @@
-"""What only the bonus editor does: reshape a table, and say what its numbers mean while somebody types."""
+"""What only the bonus editor does: reshape a table, say what its numbers mean, draw the whole bonus over a measure."""
 
-from flask import render_template, request
+from collections.abc import Sequence
+
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.views.rule_editor.bonus_actions import BonusActions
+from admin.views.rule_editor.bonus_curve import Person, Picture, whole_picture
 from admin.views.rule_editor.bonus_shapes import reshaped
 from admin.views.rule_editor.cards import Kept, Place
+from admin.views.rule_editor.conditions import Option
 from admin.views.rule_editor.operating import Form, Operation
-from admin.views.rule_editor.pages import blueprint
+from admin.views.rule_editor.pages import blueprint, head
 from admin.views.rule_editor.room import Room, room
-from admin.views.rule_editor.wording import _
+from admin.views.rule_editor.wording import _, capital
+from rules_engine.decisions.bonus import statement_of
+from rules_engine.decisions.bonus_audit import ordinary
+from rules_engine.decisions.bonus_audit_along import axes_of, sources_of, whole_curve
+from rules_engine.decisions.bonus_audit_people import PersonMonth
 from rules_engine.errors import NotFound
+from rules_engine.language.engines.native import NativeEngine
+from rules_engine.language.model import Ruleset
+from rules_engine.language.vocabulary import FIELDS
+from rules_engine.services import editing, rulebook
 from rules_engine.services import editing_body as edits
+from rules_engine.services.bonus_drafts import finished
 
 SHAPE = "bonus:"
 """What the small buttons of a table begin with: `bonus:split:2`."""
@@ -39,3 +52,42 @@ def bonus_beside(decision: str) -> ResponseReturnValue:
         raise NotFound(what=decision)
     typed = {name: request.form.getlist(name) for name in request.form}
     return render_template("rules/bonus_beside.html", decision=decision, live=here.actions.live(typed))
+
+
+@blueprint.get("/<decision>/draft/curve")
+def bonus_whole(decision: str) -> ResponseReturnValue:
+    """Show what all rules of the draft pay together over one measure, beside what is in force."""
+    here = room(decision)
+    if not isinstance(here.actions, BonusActions):
+        raise NotFound(what=decision)
+    row = editing.draft(here.session, decision)
+    if row is None:
+        return redirect(url_for("rules.read", decision=decision))
+    live_body = rulebook.in_force_at(here.session, decision, here.now).body
+    (draft, left_out), (live, _left) = finished(row.body), finished(live_body)
+    axes = axes_of(draft) or axes_of(live)
+    by = request.args.get("by", "")
+    axis = by if by in axes else next(iter(axes), "")
+    who = here.actions.people()
+    values = head(here, "draft") | {
+        "axes": [Option(one, capital(FIELDS[one].label.text(here.lang)), one == axis) for one in axes],
+        "picture": _whole(draft, live, axis, who.people, here.lang) if axis else None,
+        "month": who.month,
+        "left_out": len(left_out),
+    }
+    return render_template("rules/bonus_whole.html", **values)
+
+
+def _whole(draft: Ruleset, live: Ruleset, axis: str, people: Sequence[Person], lang: str) -> Picture:
+    profile = PersonMonth(ordinary(one.measures for one in people), frozenset())
+    drafted, in_force = NativeEngine(draft), NativeEngine(live)
+    breaks = [value for rules in (draft, live) for value in sources_of(rules).get(axis, {})]
+    return whole_picture(
+        axis,
+        people,
+        [statement_of(draft, drafted, one.measures, without_plan=one.without_plan).total for one in people],
+        lang,
+        lambda high: whole_curve(draft, drafted.matching, profile, axis, high),
+        lambda high: whole_curve(live, in_force.matching, profile, axis, high),
+        breaks,
+    )

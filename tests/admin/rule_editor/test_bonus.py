@@ -153,3 +153,11 @@ class TestBeside:
         assert "<title>Анна: 1 500 000 ₽ → 60 000 ₽</title>" in text
         assert 'id="b-worked-whole" hx-swap-oob="true">при 1 200 000 ₽: 1 200 000 ₽ × 10 % = 120 000 ₽' in text
         assert tiers_of(head) == bonus_body()["rules"][0]["then"][0]
+
+    def test_the_whole_bonus_is_drawn_over_a_measure_of_choice(self, head: Editor) -> None:
+        head.open()
+        page = head.browser.get("/rules/bonus/draft/curve", query_string={"by": "measure.revenue"})
+        assert page.status_code == 200
+        assert '<option value="measure.revenue" selected>Оплаты</option>' in page.text
+        assert "<polyline" in page.text
+        assert head.browser.get("/rules/assignment/draft/curve").status_code == 404
