@@ -93,6 +93,9 @@ def change(decision: str) -> ResponseReturnValue:
         if isinstance(refused, NotFound) and row.revision == revision:
             raise
         here.session.rollback()
+        present = editing.draft(here.session, decision)
+        if form.get("do") in CASES and present is not None:
+            return cases_page(here, present, sent=form, refused=refused.message(here.lang)), 409
         return _someone_was_faster(here)
     here.session.commit()
     if is_auto:

@@ -34,7 +34,8 @@ from rules_engine.services.trials import Ground, Subject
 
 _KEPT = "rules_tried"
 _MOST = 1_500
-"""So many letters of typed values a cookie bears beside everything else."""
+_MOST_IN_ALL = 2_200
+"""So many characters of typed values, of one decision and of all, a cookie bears beside everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,10 @@ def _keep(here: Room, state: State) -> None:
     kept = {"on": str(state.subject), "typed": dict(state.typed), "open": state.is_typing}
     every = dict(session.get(_KEPT, {}))
     if every.get(here.decision.value, {"on": "", "typed": {}, "open": False}) != kept:
-        session[_KEPT] = {**every, here.decision.value: kept}
+        every[here.decision.value] = kept
+        if len(json.dumps(every)) > _MOST_IN_ALL:
+            every = {here.decision.value: kept}
+        session[_KEPT] = every
 
 
 def _asked(here: Room, state: State) -> State:
@@ -146,7 +150,7 @@ def _typed_now(here: Room, state: State, in_force: Body, draft: Body | None) -> 
     typed, problems = trying_typed.read(here, _fields(bodies), values, request.form)
     if EVENT in state.typed and EVENT not in typed and f"{trying_typed.PREFIX}{EVENT}" not in request.form:
         typed[EVENT] = state.typed[EVENT]
-    if len(json.dumps(typed, ensure_ascii=False)) > _MOST:
+    if len(json.dumps(typed)) > _MOST:
         longest = max(typed, key=lambda key: len(str(typed[key])))
         problems[longest] = _("All values together are too long; shorten this one.")
     return (State(subject, state.typed, True), problems) if problems else (State(subject, typed, True), {})

@@ -55,3 +55,13 @@ def test_a_case_is_removed(head: Editor) -> None:
     head.send(form_with(head.browser.get(PAGE).text, "remove-case"), "remove-case")
     assert head.body()["cases"] == []
     assert "Контрольных примеров пока нет" in head.browser.get(PAGE).text
+
+
+def test_a_case_is_not_changed_where_somebody_else_was_faster(head: Editor) -> None:
+    head.open()
+    form = form_with(head.browser.get(f"{PAGE}?edit=0").text, "case-facts")
+    head.do("switch-off", "own")
+    answer = head.send(form, "case-facts", **{"v:request.amount": "777 000"})
+    assert answer.status_code == 409
+    assert "ваше изменение не сохранено" in answer.text and 'value="777 000"' in answer.text
+    assert head.body()["cases"][0]["facts"] == {"request.amount": "200000"}

@@ -9,8 +9,18 @@ from werkzeug.test import TestResponse
 from rules_engine import db
 from rules_engine.models import Request
 from tests.admin.conftest import Browser
-from tests.admin.rule_editor.conftest import Editor, Form, form_with
-from tests.factories import Cast, escalation_rules, make_client, make_request, make_version
+from tests.admin.rule_editor.conftest import OWN, Editor, Form, form_with
+from tests.factories import (
+    MONDAY,
+    Cast,
+    assignment_rules,
+    condition,
+    escalation_rules,
+    make_client,
+    make_request,
+    make_version,
+    rule,
+)
 from tests.services.test_trials import bonus_rules
 
 
@@ -153,3 +163,16 @@ def test_without_scripts_a_refused_form_is_a_page_of_its_own_and_a_good_one_goes
     assert "<!doctype html>" in refused.text and 'value="много"' in refused.text
     taken = head.send(form, "typed", **{"v:request.amount": "1"})
     assert taken.location == "/rules/assignment/draft#try"
+
+
+def test_more_than_a_cookie_bears_is_refused(head: Editor) -> None:
+    body = assignment_rules(
+        *(rule(f"r{key}", condition(f"request.{key}", "is", "a"), OWN) for key in ("text", "city", "region", "source"))
+    )
+    with db.transaction(head.sessions) as session:
+        make_version(session, "assignment", body, holds_from=MONDAY)
+    text = head.browser.get("/rules/assignment/?typing=only").text
+    long = "ы" * 190
+    answer = sent(head, text, **{"v:request__text": long, "v:request__city": long, "v:request__region": long})
+    assert answer.status_code == 422
+    assert "Все значения вместе слишком длинные" in answer.text
