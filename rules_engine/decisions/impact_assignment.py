@@ -47,10 +47,14 @@ class AssignmentRules:
         ids = [rule.id for rule in ruleset.rules if rule.enabled]
         self._actions = {rule_id: ruleset.actions_of(rule_id) for rule_id in (*ids, OTHERWISE)}
         self._keys = {rule_id: _key(actions) for rule_id, actions in self._actions.items()}
+        self._walks: dict[tuple[str, ...], tuple[str, ...]] = {}
 
-    def keys(self, matching: Iterable[str]) -> tuple[str, ...]:
+    def keys(self, matching: tuple[str, ...]) -> tuple[str, ...]:
         """Return what is tried where these rules match, in order: equal keys do the same."""
-        return tuple(self._keys[rule] for rule in self._walk(matching))
+        found = self._walks.get(matching)
+        if found is None:
+            found = self._walks[matching] = tuple(self._keys[rule] for rule in self._walk(matching))
+        return found
 
     def key(self, rule: str) -> str | None:
         """Return the key of a rule's actions; None for one that this ruleset does not have."""

@@ -7,8 +7,8 @@ assignments and the calendars say of that instant.
 
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -36,6 +36,9 @@ from rules_engine.services.weighing import ASSIGNMENT
 
 _BATCH: Final = 2_000
 _FACTS_KEPT: Final = 50_000
+_BEGINNING: Final = 2_048
+"""So many bytes of a record hold the facts, as a rule."""
+_UNKNOWN: Final = object()
 _FACTS: Final = b'{"facts":'
 _AFTER_FACTS: Final = b',"rules":['
 _CLIENTS: Final = ("client.", "owner.")
@@ -159,10 +162,12 @@ class _Work:
         if row.payload is None:
             add_one(state["unknown"], "pruned")
             return None
-        text = zlib.decompress(row.payload)
+        text = zlib.decompressobj().decompress(row.payload, _BEGINNING)
+        if _AFTER_FACTS not in text:
+            text = zlib.decompress(row.payload)
         try:
             matched = self._matched(row, text)
-            pair = self._pair(row, text, matched)
+            pair = self._pair(row, matched)
         except (FactsInvalid, NotFound, KeyError, ValueError):
             # Written by another release, or about what is no more.
             add_one(state["unknown"], "unreadable")
@@ -216,7 +221,7 @@ class _Work:
         lacking = kept.lacking(row.version_id)
         if not lacking and (known := kept.matched.get(written)) is not None:
             return known
-        facts = parse_facts(json.loads(written))
+        facts = kept.parsed(json.loads(written))
         if lacking:
             facts = {**self._lacking_facts(row, lacking), **facts}
         live, draft = kept.live.matching(facts), kept.draft.matching(facts)
@@ -250,7 +255,7 @@ class _Work:
                 facts |= seen
         return facts
 
-    def _pair(self, row: Any, text: bytes, matched: _Matched) -> tuple[Given, Given]:
+    def _pair(self, row: Any, matched: _Matched) -> tuple[Given, Given]:
         """Return what both rulesets do; the record is read whole only where they can differ."""
         kept = self._kept
         is_live = row.version_id in kept.same_as_live
@@ -261,7 +266,7 @@ class _Work:
             if live is not None and unchanged(matched.live_keys, matched.draft_keys, place):
                 rule = None if place is None else kept.draft.rule_at(matched.draft, place)
                 return live, Given(live.kind, live.manager_id, rule, kept.draft.within(rule) if rule else None)
-        outcome = json.loads(text)["outcome"]
+        outcome = json.loads(zlib.decompress(row.payload))["outcome"]
         known = kept.stored(self._session, row.version_id).known_of(outcome)
         made: list[Roster] = []
 
@@ -294,8 +299,25 @@ class _Kept:
     fields: dict[int, frozenset[str]]
     since: datetime
     until: datetime
+    values: dict[tuple[str, type, Any], Any] = field(default_factory=dict)
     past: PastLoads | None = None
     known_clients: PastClients | None = None
+
+    def parsed(self, document: Mapping[str, Any]) -> Facts:
+        """Return facts in canonical form; values that come again and again are parsed once."""
+        facts: Facts = {}
+        for key, value in document.items():
+            if isinstance(value, list):
+                facts |= parse_facts({key: value})
+                continue
+            known = self.values.get((key, type(value), value), _UNKNOWN)
+            if known is _UNKNOWN:
+                if len(self.values) > _FACTS_KEPT:
+                    self.values.clear()
+                known = self.values[key, type(value), value] = parse_facts({key: value}).get(key)
+            if known is not None:
+                facts[key] = known
+        return facts
 
     def lacking(self, version_id: int) -> frozenset[str]:
         """Return which fields the draft or the rules in force look at and that version did not."""

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, Final
@@ -53,15 +53,22 @@ class PastLoads:
         self._since, self._until = since, until
         self._received: dict[int, _Received] = defaultdict(_Received)
         self._balances: dict[tuple[str, int], _Balance] = defaultdict(_Balance)
+        self._day_starts: dict[date, int] = {}
         self._read_assignments()
         self._read_ledger()
 
-    def at(self, manager_id: int, at: datetime, decision_id: int) -> Load:
-        """Return what a manager carried just before a decision."""
+    def all_at(self, at: datetime, decision_id: int) -> dict[int, Load]:
+        """Return what every manager carried just before a decision, by id."""
         us = to_us(at)
-        day_start = to_us(self._picture.start_of_day(self._picture.day_of(at)))
+        day_start = self._day_starts.get(day := self._picture.day_of(at))
+        if day_start is None:
+            day_start = self._day_starts[day] = to_us(self._picture.start_of_day(day))
+        month = month_of(at, self._picture.zone)
+        return {id_: self._at(id_, us, decision_id, month, day_start) for id_ in self._picture.managers}
+
+    def _at(self, manager_id: int, us: int, decision_id: int, month: str, day_start: int) -> Load:
         received = self._received.get(manager_id)
-        count, value, before = self._balance(manager_id, at, us, decision_id, day_start)
+        count, value, before = self._balance(manager_id, month, us, decision_id, day_start)
         if received is None:
             last = self._earlier.get(manager_id)
             return Load(count, value, from_us(last) if last else None, counted_today=count - before)
@@ -97,11 +104,9 @@ class PastLoads:
             return None
         return ValueStep.LARGE if value * number >= total else ValueStep.SMALL
 
-    def _balance(
-        self, manager_id: int, at: datetime, us: int, decision_id: int, day_start: int
-    ) -> tuple[int, int, int]:
+    def _balance(self, manager_id: int, month: str, us: int, decision_id: int, day_start: int) -> tuple[int, int, int]:
         """Return the balance of the month in requests and value, and in requests as the day began."""
-        found = self._balances.get((month_of(at, self._picture.zone), manager_id))
+        found = self._balances.get((month, manager_id))
         if found is None:
             return 0, 0, 0
         place = _place(found.at, found.decisions, us, decision_id)

@@ -5,7 +5,6 @@ calendars of that instant tell.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final
@@ -21,9 +20,10 @@ from rules_engine.language.values import Facts
 from rules_engine.models import Assignment, Request, UtcDateTime
 from rules_engine.services.candidates import Entitlements
 from rules_engine.services.facts import person_facts
+from rules_engine.services.loads import Load
 from rules_engine.services.past_loads import PastLoads
 from rules_engine.services.reading import rows
-from rules_engine.services.reference import Reference
+from rules_engine.services.reference import ManagerRef, Reference
 
 
 class PastStage:
@@ -50,22 +50,25 @@ class PastStage:
     def roster(self) -> Roster:
         picture, row = self._picture, self._row
         entitled = Entitlements(picture, self._at)
-        loads = {id_: self._loads.at(id_, self._at, row.id) for id_ in picture.managers}
+        loads = self._loads.all_at(self._at, row.id)
         candidates: dict[int, Candidate] = {}
         for one in picture.managers.values():
-            load, shown = loads[one.id], self._shown.get(one.id)
-            team = picture.teams.get(one.team_id) if one.team_id is not None else None
+            shown = self._shown.get(one.id)
+            if shown is not None:
+                candidates[one.id] = _as_shown(picture, one, loads[one.id], shown)
+                continue
+            load = loads[one.id]
             away = one.absence_at(self._at)
-            candidate = Candidate(
+            candidates[one.id] = Candidate(
                 id=one.id,
                 login=one.login,
                 name=one.name,
                 team=one.team_code,
                 skills=one.skills,
-                entitlement=Fraction(0) if shown else entitled.of(one),
+                entitlement=entitled.of(one),
                 count=load.count,
                 value_minor=load.value_minor,
-                last_received_us=None if load.last_received_at is None else to_us(load.last_received_at),
+                last_received_us=_received_us(load),
                 open_requests=load.open_requests,
                 received_today=load.received_today,
                 daily_cap=one.daily_cap,
@@ -74,9 +77,8 @@ class PastStage:
                 is_absent=away is not None,
                 back_us=to_us(away[1]) if away else None,
                 count_before=load.count - load.counted_today,
-                extra_per_day=team.catch_up_per_day if team else None,
+                extra_per_day=_extra(picture, one),
             )
-            candidates[one.id] = _as_shown(candidate, shown) if shown else candidate
         at_us = row.at
 
         def facts_of(manager_id: int) -> Facts:
@@ -144,24 +146,45 @@ class _LastServed(Mapping[str, int]):
         return 0
 
 
-def _as_shown(candidate: Candidate, shown: Mapping[str, Any]) -> Candidate:
+def _as_shown(picture: Reference, one: ManagerRef, load: Load, shown: Mapping[str, Any]) -> Candidate:
     """Return a candidate with what the record shows of him."""
-    reason = shown["reason"] or {}
-    code = reason.get("code")
-    return replace(
-        candidate,
+    reason = shown["reason"]
+    code = reason["code"] if reason else None
+    count = shown["count"]
+    return Candidate(
+        id=one.id,
+        login=one.login,
+        name=one.name,
+        team=one.team_code,
+        skills=one.skills,
         entitlement=_fraction(shown["entitlement"]),
-        count=shown["count"],
-        value_minor=parse_amount(shown["value"]),
-        count_before=candidate.count_before + shown["count"] - candidate.count,
-        open_requests=shown["open"] or candidate.open_requests,
+        count=count,
+        value_minor=_minor(shown["value"]),
+        last_received_us=_received_us(load),
+        open_requests=shown["open"] or load.open_requests,
+        received_today=reason["seen"] if code == "daily_cap" else load.received_today,
+        daily_cap=reason["limit"] if code == "daily_cap" else None,
+        open_cap=reason["limit"] if code == "open_cap" else None,
         is_active=code != "inactive",
         is_absent=code == "absent",
         is_on_hold=code == "on_hold",
-        daily_cap=reason["limit"] if code == "daily_cap" else None,
-        received_today=reason["seen"] if code == "daily_cap" else candidate.received_today,
-        open_cap=reason["limit"] if code == "open_cap" else None,
+        count_before=count - load.counted_today,
+        extra_per_day=_extra(picture, one),
     )
+
+
+def _received_us(load: Load) -> int | None:
+    return None if load.last_received_at is None else to_us(load.last_received_at)
+
+
+def _extra(picture: Reference, one: ManagerRef) -> int | None:
+    team = picture.teams.get(one.team_id) if one.team_id is not None else None
+    return team.catch_up_per_day if team else None
+
+
+@lru_cache(maxsize=20_000)
+def _minor(written: str) -> int:
+    return parse_amount(written)
 
 
 @lru_cache(maxsize=20_000)

@@ -219,13 +219,12 @@ class _Words:
         ]
         months = []
         for month, one in self._result["months"].items():
-            pair = Pair(month_words(month, self._here.lang), one["live"], one["draft"])
             words = _("%(people)s people, %(gain)s gain, %(lose)s lose", **one) if one["people"] else _("no figures")
-            months.append((words, (pair,)))
+            months.append(Pair(month_words(month, self._here.lang), one["live"], one["draft"], more=words))
         return {
             "people": _by_difference(people),
             "losers": tuple(sorted(losers, key=lambda one: one.difference)),
-            "months": tuple(months),
+            "months": ((_("Month"), tuple(months)),),
         }
 
     def rules(self) -> tuple[Pair, ...]:

@@ -1,0 +1,237 @@
+"""«Что изменится» of a draft of assignment over many stored decisions, as the workers reckon it, slice by slice.
+
+`python -m tests.benchmarks.impact [decisions]`, 10,000 unless told otherwise; the promise is 100,000 in 30 s. Some hundred
+requests are decided by the shipped rules, all switched on; the rest are rows like theirs, each with an amount and an
+instant of its own. Measured: a threshold that moves, and rules by which nearly all must be decided anew.
+"""
+
+import copy
+import json
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from rules_engine import db, migrations
+from rules_engine.models import (
+    Assignment,
+    AssignmentCause,
+    Decision,
+    DecisionDetail,
+    Impact,
+    ImpactState,
+    LedgerEntry,
+    Request,
+    RequestStatus,
+    RulesetDraft,
+    WorkKind,
+)
+from rules_engine.services import agenda, impact, impact_slices, intake, rulebook, setup, work
+from rules_engine.services.incoming import RequestIn
+from rules_engine.services.weighing import ASSIGNMENT
+from rules_engine.settings import Settings
+from tests.benchmarks.end_to_end import databases
+from tests.factories import ROUND_THE_CLOCK, make_calendar, make_manager, make_team, make_version
+
+MANAGERS = 24
+DECIDED = 240
+"""Decided by the service itself: the others repeat them."""
+BEGIN = datetime(2026, 7, 1, 8, tzinfo=UTC)
+UNTIL = BEGIN + timedelta(days=85)
+LIMIT_SECONDS = 30.0
+_CHUNK = 5_000
+
+
+@dataclass(frozen=True)
+class Line:
+    database: str
+    what: str
+    decisions: int
+    changed: int
+    seconds: float
+    longest_slice: float
+
+
+def measure(decisions: int = 10_000) -> list[Line]:
+    """Return what each kind of draft took on each database."""
+    lines: list[Line] = []
+    with databases() as makers, tempfile.TemporaryDirectory(prefix="pravila-bench-") as home:
+        for kind, make in makers.items():
+            settings = Settings.from_env({"PRAVILA_HOME": home})
+            engine = db.make_engine(make())
+            migrations.upgrade(engine)
+            sessions = db.make_sessions(engine, settings)
+            company(sessions)
+            fill(sessions, decisions)
+            for what, body in drafts(sessions).items():
+                lines.append(_measured(kind, what, sessions, body, decisions))
+            engine.dispose()
+    return lines
+
+
+def table(lines: list[Line]) -> str:
+    """Return the lines as a table of text."""
+    heading = f"impact of a draft of assignment, {MANAGERS} managers (limit {LIMIT_SECONDS:.0f} s a 100,000)"
+    return "\n".join(
+        [
+            heading,
+            *(
+                f"  {one.database:<11}{one.what:<34}{one.decisions:>8,} decisions, {one.changed:>7,} change hands"
+                f"{one.seconds:8.2f} s, longest slice {one.longest_slice:.2f} s"
+                for one in lines
+            ),
+        ]
+    )
+
+
+def company(sessions: sessionmaker[Session]) -> None:
+    """Make people who work round the clock, and let some requests be decided."""
+    with db.transaction(sessions) as session:
+        setup.initialise(session, now=BEGIN, live=True)
+        rules = setup.shipped_ruleset(ASSIGNMENT)
+        for one in rules["rules"]:
+            one["enabled"] = True
+        make_version(session, ASSIGNMENT, rules)
+        calendar = make_calendar(session, "always", weekly=ROUND_THE_CLOCK, is_default=False)
+        teams = [make_team(session, code, calendar=calendar) for code in ("key", "west", "east")]
+        for number in range(MANAGERS):
+            make_manager(session, f"manager{number}", team=teams[number % 3])
+    for number in range(DECIDED):
+        now = BEGIN + timedelta(minutes=number)
+        document = {
+            "source": "bench",
+            "external_id": f"D-{number}",
+            "received_at": now.isoformat(),
+            "channel": ("web", "phone", "chat", "email")[number % 4],
+            "amount": f"{_amount(number)}.00",
+        }
+        with db.transaction(sessions) as session:
+            intake.receive(session, RequestIn.model_validate(document), now=now, actor="bench")
+        agenda.run_due(sessions, now)
+
+
+def fill(sessions: sessionmaker[Session], decisions: int) -> None:
+    """Add rows like those of the decided requests until there are so many decisions, over 80 days."""
+    with sessions() as session:
+        found = session.execute(
+            select(Decision, DecisionDetail.payload)
+            .join(DecisionDetail, DecisionDetail.decision_id == Decision.id)
+            .where(Decision.decision == ASSIGNMENT, Decision.chosen_manager_id.is_not(None))
+        ).all()
+        texts = [(row.Decision, zlib.decompress(row.payload).decode()) for row in found]
+    by_size: dict[bool, list[tuple[Decision, str]]] = {True: [], False: []}
+    for decision, text in texts:
+        by_size[float(json.loads(text)["facts"]["request.amount"]) >= 150_000].append((decision, text))
+    step = timedelta(days=80) / decisions
+    numbers = count(1_000_000)
+    for first in range(0, decisions - len(texts), _CHUNK):
+        size = min(_CHUNK, decisions - len(texts) - first)
+        with db.transaction(sessions) as session:
+            for model, rows in _rows(by_size, [next(numbers) for _ in range(size)], step):
+                session.execute(insert(model), rows)
+
+
+def _rows(
+    by_size: dict[bool, list[tuple[Decision, str]]], numbers: list[int], step: timedelta
+) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    made: dict[Any, list[dict[str, Any]]] = {
+        Request: [], Decision: [], DecisionDetail: [], Assignment: [], LedgerEntry: []
+    }  # fmt: skip
+    for number in numbers:
+        amount = _amount(number)
+        like, text = by_size[amount >= 150_000][number % len(by_size[amount >= 150_000])]
+        at = BEGIN + timedelta(days=1) + (number - 1_000_000) * step
+        manager = like.chosen_manager_id
+        before, _, rest = text.partition('"request.amount":"')
+        changed = f'{before}"request.amount":"{amount}.00"{rest.partition(chr(34))[2]}'
+        made[Request].append({
+            "id": number, "source": "bench", "external_id": f"B-{number}", "body_hash": "", "received_at": at,
+            "amount_minor": amount * 100, "expected_value_minor": amount * 100, "status": RequestStatus.WON,
+            "status_at": at, "closed_at": at + timedelta(hours=5), "manager_id": manager, "tags": [],
+        })  # fmt: skip
+        made[Decision].append({
+            "id": number, "decision": ASSIGNMENT, "subject_kind": "request", "subject_id": number, "at": at,
+            "version_id": like.version_id, "engine": "native", "mode": "live", "fired": like.fired, "effects": [],
+            "chosen_manager_id": manager,
+        })  # fmt: skip
+        made[DecisionDetail].append(
+            {"decision_id": number, "payload": zlib.compress(changed.encode(), 1), "created_at": at}
+        )
+        made[Assignment].append({
+            "id": number, "request_id": number, "manager_id": manager, "assigned_at": at,
+            "ended_at": at + timedelta(hours=5), "end_reason": "closed", "cause": AssignmentCause.RULE,
+            "decision_id": number, "first_answer_at": at + timedelta(minutes=20),
+        })  # fmt: skip
+        made[LedgerEntry].append({
+            "at": at, "month": f"{at:%Y-%m}", "request_id": number, "manager_id": manager, "assignment_id": number,
+            "delta": 1, "value_minor": amount * 100, "cause": "rule", "decision_id": number,
+        })  # fmt: skip
+    yield from made.items()
+
+
+def _amount(number: int) -> int:
+    """Return roubles from a thousand to 300,000."""
+    return 1_000 + number * 7_919 % 299_000
+
+
+def drafts(sessions: sessionmaker[Session]) -> dict[str, dict[str, Any]]:
+    """Return the drafts that are measured."""
+    with sessions() as session:
+        live = rulebook.in_force_at(session, ASSIGNMENT, UNTIL).body
+    moved, anew = copy.deepcopy(live), copy.deepcopy(live)
+    key = next(one for one in moved["rules"] if one["id"] == "key-accounts")
+    key["when"]["all"][0]["value"] = "130000.00"
+    for one in [*(action for rule in anew["rules"] for action in rule["then"]), *anew["otherwise"]]:
+        if one["action"] == "assign" and one["to"] != {"pool": "owner"}:
+            one["strategy"] = "least_loaded"
+    return {"a threshold that moves": moved, "every decision made anew": anew}
+
+
+def _measured(kind: str, what: str, sessions: sessionmaker[Session], body: dict[str, Any], decisions: int) -> Line:
+    with db.transaction(sessions) as session:
+        row = session.scalars(select(RulesetDraft)).first()
+        if row is None:
+            row = RulesetDraft(decision=ASSIGNMENT, base_number=1, created_at=UNTIL, updated_at=UNTIL, body=body)
+            session.add(row)
+        row.body = body
+        session.flush()
+        impact_id = impact.ask(session, ASSIGNMENT, 90, actor="bench", now=UNTIL).id
+    longest = 0.0
+    started = time.perf_counter()
+    for second in count(1):
+        begun = time.perf_counter()
+        now = UNTIL + timedelta(seconds=second)
+        with db.transaction(sessions) as session:
+            claim = work.claim(session, now, kinds=(WorkKind.IMPACT,))
+        if claim is None:
+            raise RuntimeError("the impact was lost")
+        goes_on = impact_slices.work_at(sessions, claim, now)
+        longest = max(longest, time.perf_counter() - begun)
+        if not goes_on:
+            break
+    seconds = time.perf_counter() - started
+    with sessions() as session:
+        done = session.get_one(Impact, impact_id)
+        if done.state is not ImpactState.DONE or done.result["sample"] < decisions * 0.99:
+            raise RuntimeError(f"{kind}: {done.state} {done.error} {done.result.get('sample')}")
+        return Line(kind, what, done.result["sample"], done.result["changed"], seconds, longest)
+
+
+def main() -> int:
+    decisions = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    lines = measure(decisions)
+    print(table(lines))
+    most = LIMIT_SECONDS * decisions / 100_000
+    return 1 if any(line.seconds > most for line in lines if line.what.startswith("a threshold")) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
