@@ -266,33 +266,6 @@ def add_otherwise() -> Edit:
     return _on_copy(edit)
 
 
-def expect_of_case(index: int, fired: Iterable[str]) -> Edit:
-    """Make what fires now the expectation of a test case."""
-
-    def edit(body: Body) -> Body:
-        _case(body, index)["expect"] = {"fired": list(fired)}
-        return body
-
-    return _on_copy(edit)
-
-
-def remove_case(index: int) -> Edit:
-    def edit(body: Body) -> Body:
-        _case(body, index)
-        del body["cases"][index]
-        return body
-
-    return _on_copy(edit)
-
-
-def add_case(title: str, facts: Node, fired: Iterable[str]) -> Edit:
-    def edit(body: Body) -> Body:
-        body.setdefault("cases", []).append({"title": title, "facts": facts, "expect": {"fired": list(fired)}})
-        return body
-
-    return _on_copy(edit)
-
-
 def unfinished_condition() -> Node:
     return {"field": "", "op": "", "value": None}
 
@@ -372,11 +345,3 @@ def _known_mode(mode: str) -> str:
     if mode not in MODES:
         raise NotFound(what=f"group {mode}")
     return str(mode)
-
-
-def _case(body: Body, index: int) -> Node:
-    try:
-        case: Node = body["cases"][index]
-    except (KeyError, IndexError):
-        raise NotFound(what=f"case {index}") from None
-    return case

@@ -23,7 +23,7 @@ from rules_engine.models import (
     RulesetVersion,
     User,
 )
-from rules_engine.services import approvals, editing, editing_steps, publishing, rulebook, settings_store
+from rules_engine.services import approvals, editing, editing_cases, editing_steps, publishing, rulebook, settings_store
 from rules_engine.services import editing_body as edits
 from rules_engine.services.approval_checks import DraftOutdated, NotReady
 from rules_engine.services.setup import shipped_ruleset
@@ -111,7 +111,7 @@ class TestSending:
         with pytest.raises(NotReady):
             sent(session)
         changed(session, edits.remove_node("own", ("when", "all", 1)))
-        changed(session, edits.add_case("крупная", {"request.amount": "80000"}, ["own"]))
+        changed(session, editing_cases.add_case("крупная", "ru", {"request.amount": "80000"}, {"fired": ["own"]}))
         with pytest.raises(NotReady) as refused:
             sent(session)
         assert refused.value.message("ru") == "контрольные примеры не сходятся: «крупная»"
