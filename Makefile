@@ -2,7 +2,7 @@
 # Nothing here asks a question. The first run downloads packages into .venv, later runs start at once.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults
+.PHONY: help demo test check bench faults pictures
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -31,6 +31,9 @@ check: $(READY_DEV) ## lint, format, types, who may import whom
 
 bench: $(READY_DEV) ## benchmarks: rule engines beside their peers, requests end to end, replay
 	$(BIN)/python -m tests.benchmarks
+
+pictures: $(READY_DEV) ## the screenshots of the guide for heads, from a demo company made for them (needs Chromium)
+	$(BIN)/python -m tests.browser.pictures
 
 # FAULT_REQUESTS, FAULT_PER_SECOND and FAULT_KILL_EVERY size the long run; each prints a table of what came of it.
 faults: $(READY_DEV) ## long fault runs: parts killed during 10,000 requests, on both databases; more generated examples

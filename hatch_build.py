@@ -1,4 +1,4 @@
-"""Compiles the message catalogues when the package is built or installed, so that none is committed."""
+"""Compiles the message catalogues when the package is built, so that none is committed; puts the guide into a wheel."""
 
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -30,6 +30,11 @@ class CatalogueHook(BuildHookInterface):  # type: ignore[type-arg]
         root = Path(self.root)
         for path in compile_catalogues(root):
             build_data["artifacts"].append(str(path.relative_to(root)))
+        # The pages show the guide; a checkout, and an editable installation of it, read it from docs/.
+        if version == "standard" and self.target_name == "wheel":
+            docs = root / "docs"
+            for file in (*docs.glob("guide-head.*.md"), *docs.glob("img/guide/*.png")):
+                build_data["force_include"][str(file)] = f"admin/guide/{file.relative_to(docs)}"
 
 
 if __name__ == "__main__":

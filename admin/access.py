@@ -199,6 +199,8 @@ TABLE: dict[str, Row] = {
     "rules.table_change": HEADS,
     "rules.paste": HEADS,
     "rules.regulation": EVERYONE,
+    "guide.page": READS_ALL,
+    "guide.picture": READS_ALL,
     "rules.trial": READS_ALL,
     "rules.cases": READS_ALL,
     "rules.history": READS_ALL,

@@ -23,6 +23,7 @@ from admin.views import (
     clients,
     control,
     departures,
+    guide,
     home,
     jobs,
     journal,
@@ -84,6 +85,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = clock.now) -
     control.init_app(app)
     otherwise.init_app(app)
     overdue_actions.init_app(app)
+    guide.init_app(app)
     payments.init_app(app)
     plans.init_app(app)
     messages.init_app(app)
