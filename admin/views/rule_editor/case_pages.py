@@ -18,6 +18,7 @@ from admin.views.rule_editor.room import Room, room
 from admin.views.rule_editor.trying_results import rule_title
 from admin.views.rule_editor.trying_typed import InputGroup
 from admin.views.rule_editor.wording import _
+from rules_engine.language.line_names import line_names
 from rules_engine.language.read_bonus import WITHOUT_PLAN
 from rules_engine.models import RulesetDraft
 from rules_engine.services import editing, editing_cases, rulebook
@@ -169,13 +170,4 @@ def _amount(here: Room, title: str, expected: str | None, now: str | None) -> Am
 
 def line_titles(body: Body, lang: str) -> dict[str, str]:
     """Return what people call the lines of a bonus statement: the rule that makes each."""
-    found = {"guarantee": _("newcomer guarantee"), "floor": _("never below zero")}
-    for rule in body.get("rules", []):
-        for action in rule.get("then") or []:
-            if isinstance(action, dict):
-                title, above = rule_title(body, str(rule.get("id", "")), lang), action.get("above")
-                if action.get("line"):
-                    found[str(action["line"])] = title
-                if isinstance(above, dict) and above.get("line"):
-                    found[str(above["line"])] = _("%(title)s: the part above", title=title)
-    return found
+    return {line: words.text(lang) for line, words in line_names(body).names.items()}
