@@ -86,6 +86,12 @@
       window.htmx.ajax("GET", search.getAttribute("hx-get"), { target: "#try", select: "#try", swap: "outerHTML" });
   });
 
+  // Who turns to another window leaves nothing behind that is typed and not saved.
+  document.addEventListener("visibilitychange", () => {
+    const at = document.activeElement;
+    if (document.hidden && at?.closest("#open-form") && at.name && at.value !== at.defaultValue) at.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
   // Where a form is opened, one comes back to the chip that opened it.
   let opener = null;
   document.addEventListener("click", (event) => {

@@ -9,9 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from admin.views.rule_editor.cards import Cards, Inside, Kept, Place, title_of
 from admin.views.rule_editor.conflicts import Clash
-from admin.views.rule_editor.live import figures
 from admin.views.rule_editor.operating import Operation
-from admin.views.rule_editor.pages import head
+from admin.views.rule_editor.pages import head, hits
 from admin.views.rule_editor.places import Complaint, complaints
 from admin.views.rule_editor.room import Room
 from admin.views.rule_editor.trying import panel
@@ -83,7 +82,13 @@ def saved_parts(here: Room, row: RulesetDraft, wanted: Operation) -> ResponseRet
             most=None,
         )
     )
-    state = {"taken": not wanted.refused, "revision": row.revision, "rule": place.rule, "seen": card.seen, "order": fingerprint(row.body, ORDER)}
+    state = {
+        "taken": not wanted.refused,
+        "revision": row.revision,
+        "rule": place.rule,
+        "seen": card.seen,
+        "order": fingerprint(row.body, ORDER),
+    }
     answer.headers["HX-Trigger"] = json.dumps({"draft-saved": state})
     return answer
 
@@ -108,5 +113,5 @@ def _inside(here: Room, place: Place, kept: Kept) -> Inside:
 
 
 def _cards(here: Room, row: RulesetDraft, live: dict[str, Any], found: list[Complaint]) -> Cards:
-    now, then = figures(here, row.body), figures(here, live)
+    now, then = hits(here, row.body), hits(here, live)
     return Cards(row.body, here.speaker, lang=here.lang, hits=now, live_hits=then, complaints=found)

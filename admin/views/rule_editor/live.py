@@ -1,7 +1,6 @@
 """What the draft says while somebody works at it: how much of the last month matches, and what the analysis finds."""
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import abort, flash, redirect, render_template, request, url_for
@@ -26,7 +25,7 @@ from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services import editing, rulebook
 from rules_engine.services import findings as findings_of
 from rules_engine.services.editing_body import Body, Node, node_at, pointer, rule_ids, rule_of
-from rules_engine.services.recent_facts import Ground, Matched, counts, matching
+from rules_engine.services.recent_facts import Ground, Matched, matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,6 @@ class AcceptedView:
     text: str
     reason: str
     by: str
-
-
-def figures(here: Room, body: Body) -> Mapping[str, int]:
-    """Return by rule how much of the last month it would take; a rule that is not finished has no figure."""
-    return counts(here.session, here.decision, body, here.now).counts
 
 
 @blueprint.post("/<decision>/draft/count")

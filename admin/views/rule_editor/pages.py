@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from admin.base import db_session, request_now
@@ -17,13 +15,14 @@ from admin.views.rule_editor.room import Room, person, room, title_text
 from admin.views.rule_editor.trying import panel
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES
-from rules_engine.models import Firing, LedgerEntry, RulesetDraft, RulesetVersion
+from rules_engine.models import RulesetDraft, RulesetVersion
 from rules_engine.services import approvals, editing, editing_steps, modes, publishing, rulebook
+from rules_engine.services.editing_body import Body
 from rules_engine.services.editing_diff import compare
 from rules_engine.services.modes import ModeLine
+from rules_engine.services.recent_facts import counts
 
 blueprint = Blueprint("rules", __name__, url_prefix="/rules")
-HITS_OVER = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def read(decision: str) -> ResponseReturnValue:
         **head(here, "rules"),
         version=version,
         by=person(here.session, version.published_by),
-        cards=Cards(version.body, here.speaker, lang=here.lang, hits=hits(here)).all(),
+        cards=Cards(version.body, here.speaker, lang=here.lang, hits=hits(here, version.body)).all(),
         **panel(here, version.body, None),
     )
 
@@ -130,21 +129,9 @@ def changes_of(session: Session, draft: RulesetDraft | None) -> int:
     return len(compare(editing.latest_version(session, draft.decision).body, draft.body)) if draft else 0
 
 
-def hits(here: Room) -> Mapping[str, int] | None:
-    """Return how often each rule acted in the last 30 days, by the rows that its actions left; None for bonuses."""
-    if here.decision == "bonus":
-        return None
-    since = here.now - HITS_OVER
-    if here.decision == "assignment":
-        rows = here.session.execute(
-            select(LedgerEntry.rule, func.count())
-            .where(LedgerEntry.month >= f"{_local(here, since):%Y-%m}", LedgerEntry.at >= since, LedgerEntry.delta > 0)
-            .group_by(LedgerEntry.rule)
-        )
-    else:
-        rows = here.session.execute(select(Firing.rule, func.count()).where(Firing.at >= since).group_by(Firing.rule))
-    return {rule: count for rule, count in rows if rule}
+def hits(here: Room, body: Body) -> Mapping[str, int]:
+    """Return by rule how much of the last month it would take, live and draft on one ground; see `recent_facts`.
 
-
-def _local(here: Room, instant: datetime) -> datetime:
-    return instant.astimezone(here.reader.zone)
+    A rule that is not finished has no figure.
+    """
+    return counts(here.session, here.decision, body, here.now).counts

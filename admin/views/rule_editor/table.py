@@ -34,7 +34,7 @@ def table(decision: str) -> ResponseReturnValue:
     return render_template(
         "rules/table.html",
         **head(here, "rules"),
-        table=Tables(here, body, hits=hits(here)).table(),
+        table=Tables(here, body, hits=hits(here, body)).table(),
         editable=False,
         text=text_of(sheet_rows(here, body)),
     )
@@ -169,7 +169,9 @@ def _page(
 ) -> str:
     found = complaints(editing.problems(here.session, row.body), row.body, here.decision, here.lang)
     extra = _extra()
-    shown = Tables(here, row.body, hits=hits(here), complaints=found).table(extra=extra, opened=place, kept=kept)
+    shown = Tables(here, row.body, hits=hits(here, row.body), complaints=found).table(
+        extra=extra, opened=place, kept=kept
+    )
     return render_template(
         "rules/table.html",
         **head(here, "draft"),
