@@ -57,16 +57,21 @@ class PastLoads:
         self._read_assignments()
         self._read_ledger()
 
-    def all_at(self, at: datetime, decision_id: int) -> dict[int, Load]:
-        """Return what every manager carried just before a decision, by id."""
-        us = to_us(at)
+    def before(self, at: datetime, decision_id: int) -> "LoadsBefore":
+        """Return what managers carried just before a decision; each is looked up when he is asked for."""
         day_start = self._day_starts.get(day := self._picture.day_of(at))
         if day_start is None:
             day_start = self._day_starts[day] = to_us(self._picture.start_of_day(day))
-        month = month_of(at, self._picture.zone)
-        return {id_: self._at(id_, us, decision_id, month, day_start) for id_ in self._picture.managers}
+        return LoadsBefore(self, to_us(at), decision_id, month_of(at, self._picture.zone), day_start)
 
-    def _at(self, manager_id: int, us: int, decision_id: int, month: str, day_start: int) -> Load:
+    def last_received_us(self, manager_id: int, us: int, decision_id: int) -> int | None:
+        """Return when a manager had last received a request; None: never."""
+        received = self._received.get(manager_id)
+        place = _place(received.at, received.decisions, us, decision_id) if received is not None else 0
+        return received.at[place - 1] if received is not None and place else self._earlier.get(manager_id)
+
+    def at(self, manager_id: int, us: int, decision_id: int, month: str, day_start: int) -> Load:
+        """Return what a manager carried just before a decision at an instant of that month and day."""
         received = self._received.get(manager_id)
         count, value, before = self._balance(manager_id, month, us, decision_id, day_start)
         if received is None:
@@ -222,6 +227,26 @@ class PastLoads:
     def _overdue(self, manager_id: int, us: int) -> int:
         begun, ended = self._calls.get(manager_id, ([], []))
         return bisect_right(begun, us) - bisect_right(ended, us)
+
+
+class LoadsBefore:
+    """What managers carried just before one decision."""
+
+    def __init__(self, past: PastLoads, us: int, decision_id: int, month: str, day_start: int) -> None:
+        self._past = past
+        self._us, self._decision_id = us, decision_id
+        self._month, self._day_start = month, day_start
+        self._known: dict[int, Load] = {}
+
+    def load(self, manager_id: int) -> Load:
+        found = self._known.get(manager_id)
+        if found is None:
+            found = self._past.at(manager_id, self._us, self._decision_id, self._month, self._day_start)
+            self._known[manager_id] = found
+        return found
+
+    def last_received_us(self, manager_id: int) -> int | None:
+        return self._past.last_received_us(manager_id, self._us, self._decision_id)
 
 
 def _place(instants: list[int], decisions: list[int], us: int, decision_id: int) -> int:

@@ -20,8 +20,7 @@ from rules_engine.language.values import Facts
 from rules_engine.models import Assignment, Request, UtcDateTime
 from rules_engine.services.candidates import Entitlements
 from rules_engine.services.facts import person_facts
-from rules_engine.services.loads import Load
-from rules_engine.services.past_loads import PastLoads
+from rules_engine.services.past_loads import LoadsBefore, PastLoads
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference
 
@@ -50,14 +49,14 @@ class PastStage:
     def roster(self) -> Roster:
         picture, row = self._picture, self._row
         entitled = Entitlements(picture, self._at)
-        loads = self._loads.all_at(self._at, row.id)
+        loads = self._loads.before(self._at, row.id)
         candidates: dict[int, Candidate] = {}
         for one in picture.managers.values():
             shown = self._shown.get(one.id)
             if shown is not None:
-                candidates[one.id] = _as_shown(picture, one, loads[one.id], shown)
+                candidates[one.id] = _as_shown(picture, one, loads, shown)
                 continue
-            load = loads[one.id]
+            load = loads.load(one.id)
             away = one.absence_at(self._at)
             candidates[one.id] = Candidate(
                 id=one.id,
@@ -68,7 +67,7 @@ class PastStage:
                 entitlement=entitled.of(one),
                 count=load.count,
                 value_minor=load.value_minor,
-                last_received_us=_received_us(load),
+                last_received_us=loads.last_received_us(one.id),
                 open_requests=load.open_requests,
                 received_today=load.received_today,
                 daily_cap=one.daily_cap,
@@ -82,7 +81,9 @@ class PastStage:
         at_us = row.at
 
         def facts_of(manager_id: int) -> Facts:
-            return person_facts("candidate", picture.managers[manager_id], loads[manager_id], at_us, _CANDIDATE_FIELDS)
+            return person_facts(
+                "candidate", picture.managers[manager_id], loads.load(manager_id), at_us, _CANDIDATE_FIELDS
+            )
 
         return Roster(
             candidates=candidates,
@@ -146,11 +147,11 @@ class _LastServed(Mapping[str, int]):
         return 0
 
 
-def _as_shown(picture: Reference, one: ManagerRef, load: Load, shown: Mapping[str, Any]) -> Candidate:
-    """Return a candidate with what the record shows of him."""
+def _as_shown(picture: Reference, one: ManagerRef, loads: LoadsBefore, shown: Mapping[str, Any]) -> Candidate:
+    """Return a candidate with what the record shows of him; what it does not show is looked up where it can matter."""
     reason = shown["reason"]
     code = reason["code"] if reason else None
-    count = shown["count"]
+    count, extra = shown["count"], _extra(picture, one)
     return Candidate(
         id=one.id,
         login=one.login,
@@ -160,21 +161,18 @@ def _as_shown(picture: Reference, one: ManagerRef, load: Load, shown: Mapping[st
         entitlement=_fraction(shown["entitlement"]),
         count=count,
         value_minor=_minor(shown["value"]),
-        last_received_us=_received_us(load),
-        open_requests=shown["open"] or load.open_requests,
-        received_today=reason["seen"] if code == "daily_cap" else load.received_today,
+        last_received_us=loads.last_received_us(one.id),
+        # The record says 0 where no rule looked at it.
+        open_requests=shown["open"] or loads.load(one.id).open_requests,
+        received_today=reason["seen"] if code == "daily_cap" else 0,
         daily_cap=reason["limit"] if code == "daily_cap" else None,
         open_cap=reason["limit"] if code == "open_cap" else None,
         is_active=code != "inactive",
         is_absent=code == "absent",
         is_on_hold=code == "on_hold",
-        count_before=count - load.counted_today,
-        extra_per_day=_extra(picture, one),
+        count_before=count if extra is None else count - loads.load(one.id).counted_today,
+        extra_per_day=extra,
     )
-
-
-def _received_us(load: Load) -> int | None:
-    return None if load.last_received_at is None else to_us(load.last_received_at)
 
 
 def _extra(picture: Reference, one: ManagerRef) -> int | None:

@@ -1,8 +1,8 @@
 """«Что изменится» of a draft of assignment over many stored decisions, as the workers reckon it, slice by slice.
 
-`python -m tests.benchmarks.impact [decisions]`, 10,000 unless told otherwise; the promise is 100,000 in 30 s. Some hundred
-requests are decided by the shipped rules, all switched on; the rest are rows like theirs, each with an amount and an
-instant of its own. Measured: a threshold that moves, and rules by which nearly all must be decided anew.
+`python -m tests.benchmarks.impact [decisions]`, 10,000 unless told otherwise; the promise is 100,000 in 30 s. Some
+hundred requests are decided by the shipped rules, all switched on; the rest are rows like theirs, each with an amount
+and an instant of its own. Measured: a threshold that moves, and rules by which nearly all must be decided anew.
 """
 
 import copy
