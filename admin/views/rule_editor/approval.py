@@ -185,7 +185,6 @@ def _page(here: Room, problem: str = "") -> ResponseReturnValue:
         alone=not any(user.login != actor() for user in approval_letters.heads(here.session)),
         is_bonus=here.decision is Decision.BONUS,
         losers=_losers(here, row) if here.decision is Decision.BONUS else (),
-        impact_url=url_for("rules.impact_page", decision=here.decision.value),
         months=months_to_come(here) if here.decision is Decision.BONUS else (),
         problem=problem,
         typed=request.form,
