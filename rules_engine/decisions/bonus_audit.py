@@ -6,7 +6,7 @@ at in their last months. Every finding names two values and the two amounts that
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from rules_engine.decisions import bonus_audit_words as words
@@ -15,9 +15,10 @@ from rules_engine.decisions.bonus_audit_people import PersonMonth, people_findin
 from rules_engine.decisions.bonus_measures import PREFIX, Measures, canonical_measures
 from rules_engine.decisions.bonus_probe import typical, typical_of
 from rules_engine.language.analysis.finding import Finding, FindingKind, Severity, finding_key
+from rules_engine.language.analysis.fixes import Fix, FixKind
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.kinds import Decision, Words
-from rules_engine.language.model import Action, Ruleset, Tier
+from rules_engine.language.model import Action, GateCondition, Ruleset, Tier
 
 _SEVERITIES = {
     FindingKind.CLIFF: Severity.WARNING,
@@ -89,7 +90,24 @@ def _leaps(ruleset: Ruleset, ledger: _Ledger) -> Iterator[Finding]:
         worst = max(leaps.values(), key=lambda one: abs(one.more))
         others = sorted({leap.high for leap in leaps.values() if leap.measure == worst.measure} - {worst.high})
         said = words.leap_words(kind, worst, others)
-        yield _finding(ruleset, kind, rule, path, said, worst.facts, detail=f"{path} {worst.measure}")
+        found = _finding(ruleset, kind, rule, path, said, worst.facts, detail=f"{path} {worst.measure}")
+        yield replace(found, fix=_fix(ruleset, rule, path)) if kind is FindingKind.CLIFF else found
+
+
+def _fix(ruleset: Ruleset, rule_id: str, path: str) -> Fix | None:
+    """Return what takes a leap away where one choice made it: the whole instead of the part, all instead of softly."""
+    rule = ruleset.rule(rule_id)
+    action = next((one for one in rule.then if inside(rule, one.path) == path), None) if rule else None
+    if action is None:
+        return None
+    tiers, gates = action.params.get("tiers"), action.params.get("all")
+    if isinstance(tiers, tuple) and action.text("mode") == "whole":
+        rates = [tier.rate for tier in tiers if isinstance(tier, Tier)]
+        return Fix(FixKind.PAY_THE_PART, rule_id, path=path) if rates == sorted(rates) else None
+    if isinstance(gates, tuple) and action.params.get("soft") is not True:
+        wide = any(isinstance(gate, GateCondition) and gate.start < gate.full_at for gate in gates)
+        return Fix(FixKind.SOFTEN, rule_id, path=path) if wide else None
+    return None
 
 
 def _plain(ruleset: Ruleset) -> Iterator[Finding]:

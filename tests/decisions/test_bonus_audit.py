@@ -14,9 +14,10 @@ from rules_engine.decisions.bonus_audit import audit, leaps_along, ordinary
 from rules_engine.decisions.bonus_audit_along import moved, whole_curve
 from rules_engine.decisions.bonus_audit_people import PersonMonth
 from rules_engine.language.analysis.finding import Finding, FindingKind, Severity
+from rules_engine.language.analysis.fixes import fixed
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.model import Ruleset
-from rules_engine.language.ruleset import parse
+from rules_engine.language.ruleset import parse, to_json
 from rules_engine.services.setup import shipped_ruleset
 
 REVENUE = "measure.revenue"
@@ -64,6 +65,14 @@ class TestLeaps:
         assert (cliff.rule, cliff.path, cliff.severity) == ("r", "/then/0", Severity.WARNING)
         assert cliff.example is not None and cliff.example[REVENUE] == 1_000_000_00
 
+    def test_one_action_mends_a_leap_that_one_choice_made(self) -> None:
+        ruleset = rules(TIERS)
+        (cliff,) = found(ruleset, FindingKind.CLIFF)
+        assert cliff.fix is not None
+        assert cliff.fix.message("ru", {}) == "Сделать ставку за часть"
+        mended = parse(fixed(to_json(ruleset), cliff.fix))
+        assert found(mended, FindingKind.CLIFF) == []
+
     def test_rates_for_the_part_never_leap(self) -> None:
         assert found(rules({**TIERS, "mode": "slab"}), FindingKind.CLIFF) == []
 
@@ -88,7 +97,9 @@ class TestLeaps:
             "lines": ["curve"],
             "all": [{"measure": "measure.callbacks_done_pct", "from": "60", "full_at": "80"}],
         }
-        assert len(found(rules(flat, gate), FindingKind.CLIFF)) == 1
+        (cliff,) = found(rules(flat, gate), FindingKind.CLIFF)
+        assert cliff.fix is not None and cliff.fix.message("ru", {}) == "Сделать порог плавным"
+        assert fixed(to_json(rules(flat, gate)), cliff.fix)["rules"][0]["then"][1]["soft"] is True
         assert found(rules(flat, {**gate, "soft": True}), FindingKind.CLIFF) == []
 
     def test_a_ramp_as_steep_as_a_step_is_a_cliff_too(self) -> None:

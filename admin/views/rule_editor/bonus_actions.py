@@ -182,7 +182,8 @@ class BonusActions(Actions):
         ]
         groups = [OptionGroup("", tuple(fitting))]
         if chosen and chosen not in [option.value for option in fitting]:
-            groups.append(OptionGroup(_("Does not fit here"), (Option(chosen, self._label(chosen), True),)))
+            label = self._label(chosen) if chosen in FIELDS else _("a measure that there is not")
+            groups.append(OptionGroup(_("Does not fit here"), (Option(chosen, label, True),)))
         return tuple(groups)
 
     def _lines(self, texts: Texts) -> tuple[LineChoice, ...]:

@@ -28,6 +28,10 @@ class FixKind(StrEnum):
     SWITCH_OFF = "switch_off"
     SET_REVIEW = "set_review"
     """`rule` is looked at again on `on`."""
+    PAY_THE_PART = "pay_the_part"
+    """The rates of the tiers at `path` apply to the part within each tier, not to the whole."""
+    SOFTEN = "soften"
+    """The gate at `path` opens in proportion, not all at once."""
 
 
 _LABELS = {
@@ -37,6 +41,8 @@ _LABELS = {
     FixKind.MERGE: Words("Объединить с {rule}", "Merge with {rule}"),
     FixKind.SWITCH_OFF: Words("Выключить правило", "Switch the rule off"),
     FixKind.SET_REVIEW: Words("Пересмотреть позже: {on}", "Review later: {on}"),
+    FixKind.PAY_THE_PART: Words("Сделать ставку за часть", "Apply the rates to the part"),
+    FixKind.SOFTEN: Words("Сделать порог плавным", "Make the gate soft"),
 }
 
 
@@ -87,6 +93,10 @@ def fixed(body: Body, fix: Fix) -> Body:
             rule["enabled"] = False
         case FixKind.SET_REVIEW:
             rule["review_on"] = fix.on.isoformat() if fix.on else None
+        case FixKind.PAY_THE_PART:
+            _node(rule, _steps(fix.path))["mode"] = "slab"
+        case FixKind.SOFTEN:
+            _node(rule, _steps(fix.path))["soft"] = True
     return made
 
 

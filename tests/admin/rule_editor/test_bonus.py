@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.services import bonus_periods
+from rules_engine.services import bonus_periods, editing
 from tests.admin.conftest import Browser
 from tests.admin.rule_editor.conftest import Editor, form_with
 from tests.bonus_rows import NEW, credit
@@ -129,6 +129,18 @@ class TestLines:
         )
         saved = head.body()["rules"][-1]["then"][0]
         assert (saved["amount"], saved["at_most"], bool(saved["line"])) == ("70", 120, True)
+
+
+def test_a_measure_that_there_is_not_is_said_at_its_input(head: Editor, sessions: sessionmaker[Session]) -> None:
+    head.open()
+    with db.transaction(sessions) as session:
+        draft = editing.open_draft(session, "bonus")
+        body = bonus_body()
+        body["rules"][0]["then"][0]["by"] = "measure.plan"
+        draft.body = body
+    page = head.open(edit="steps", at="/then/0")
+    assert "Такого показателя нет: выберите другой." in page
+    assert "показателя с таким именем нет" in page
 
 
 class TestBeside:
