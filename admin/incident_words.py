@@ -32,6 +32,7 @@ WORK = {
     WorkKind.CALLBACK: lazy_gettext("callbacks"),
     WorkKind.OVERDUE_ACTION: lazy_gettext("proposals and holds"),
     WorkKind.CLIENT_MOVE: lazy_gettext("clients to be handed over"),
+    WorkKind.IMPACT: lazy_gettext("reckonings of what a draft changes"),
     WorkKind.OUTBOX: lazy_gettext("messages"),
 }
 ONE = {
@@ -40,6 +41,7 @@ ONE = {
     WorkKind.CALLBACK: lazy_gettext("callback"),
     WorkKind.OVERDUE_ACTION: lazy_gettext("proposal"),
     WorkKind.CLIENT_MOVE: lazy_gettext("client to be handed over"),
+    WorkKind.IMPACT: lazy_gettext("reckoning of what a draft changes"),
     WorkKind.OUTBOX: lazy_gettext("message"),
 }
 

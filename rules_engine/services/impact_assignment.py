@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Select, and_, bindparam, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.assignment import OutcomeKind
@@ -23,9 +22,10 @@ from rules_engine.errors import NotFound
 from rules_engine.language.errors import FactsInvalid
 from rules_engine.language.thresholds import fields_used
 from rules_engine.language.values import Facts, parse_facts
-from rules_engine.models import Client, Decision, DecisionDetail, Request, RequestStatus, UtcDateTime
+from rules_engine.models import Request, RequestStatus
 from rules_engine.services import rulebook, settings_store
 from rules_engine.services.facts import see
+from rules_engine.services.impact_decisions import COUNT, NEXT, REQUESTS, UNMOVED, cursor_of, span
 from rules_engine.services.impact_parts import Budget, Json, Question, Slice, add_to, titles_of
 from rules_engine.services.past_clients import PastClients
 from rules_engine.services.past_loads import PastLoads
@@ -59,7 +59,7 @@ class AssignmentImpact:
     """Compares whom each stored decision gives a request by the rules in force and by the draft."""
 
     def total(self, session: Session, question: Question) -> int:
-        return session.scalar(_COUNT, _span(question)) or 0
+        return session.scalar(COUNT, span(question)) or 0
 
     def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
         state = json.loads(json.dumps(state)) if state else _beginning()
@@ -68,7 +68,7 @@ class AssignmentImpact:
         changes: list[Json] = []
         while budget.allows(done):
             most = budget.batch(_BATCH) if budget.most is None else budget.most - done
-            found = rows(session, _NEXT, {**_span(question), **_cursor(state["cursor"]), "most": most})
+            found = rows(session, NEXT, {**span(question), **cursor_of(state["cursor"]), "most": most})
             work.prepare(found)
             for row in found:
                 change = work.compare(row, state)
@@ -151,7 +151,7 @@ class _Work:
         ids = {row.subject_id for row in found if self._kept.lacking(row.version_id)}
         for start in range(0, len(ids), 500):
             part = sorted(ids)[start : start + 500]
-            self._requests |= {one.id: one for one in self._session.scalars(_REQUESTS, {"requests": part})}
+            self._requests |= {one.id: one for one in self._session.scalars(REQUESTS, {"requests": part})}
         lacking: frozenset[str] = frozenset().union(*(self._kept.lacking(row.version_id) for row in found))
         if any(key.startswith(_CLIENTS) for key in lacking):
             self._clients = self._clients or self._kept.clients(self._session, self._picture)
@@ -239,7 +239,7 @@ class _Work:
         as_new = Request(
             id=request.id,
             status=RequestStatus.NEW,
-            **{name: getattr(request, name) for name in _UNMOVED},
+            **{name: getattr(request, name) for name in UNMOVED},
             times_waiting=0,
             times_reassigned=0,
             contact_attempts=0,
@@ -388,77 +388,3 @@ def _recorded(rules: AssignmentRules, row: Any, fired: str | None) -> Given | No
     if row.chosen_manager_id is None:
         return Given(OutcomeKind.LEFT_UNASSIGNED, rule=fired)
     return Given(OutcomeKind.ASSIGNED, row.chosen_manager_id, fired, rules.within(fired))
-
-
-_UNMOVED: Final = (
-    "source",
-    "external_id",
-    "received_at",
-    "client_id",
-    "client_name",
-    "service",
-    "channel",
-    "region",
-    "city",
-    "language",
-    "amount_minor",
-    "expected_value_minor",
-    "priority",
-    "text",
-    "tags",
-    "is_duplicate",
-    "is_history",
-)
-
-
-def _span(question: Question) -> dict[str, datetime]:
-    return {"since": question.since, "until": question.until}
-
-
-def _cursor(cursor: Sequence[int] | None) -> dict[str, int]:
-    at, id_ = cursor or (-1, 0)
-    return {"after": at, "after_id": id_}
-
-
-def _us(column: Any) -> Any:
-    return type_coerce(column, BigInteger)
-
-
-_DECIDED: Final = (
-    Decision.decision == ASSIGNMENT,
-    Decision.subject_kind == "request",
-    Decision.version_id.is_not(None),
-    Decision.at >= bindparam("since", type_=UtcDateTime()),
-    Decision.at < bindparam("until", type_=UtcDateTime()),
-)
-_COUNT: Final = select(func.count(Decision.id)).where(*_DECIDED)
-
-
-def _next_decisions() -> Select[*tuple[Any, ...]]:
-    at = _us(Decision.at)
-    after, after_id = bindparam("after", type_=BigInteger()), bindparam("after_id", type_=BigInteger())
-    return (
-        select(
-            Decision.id,
-            at.label("at"),
-            Decision.subject_id,
-            Decision.version_id,
-            Decision.fired,
-            Decision.chosen_manager_id,
-            DecisionDetail.payload,
-            Request.expected_value_minor.label("value"),
-            Request.client_id,
-            Client.owner_id,
-            Client.cover_id,
-        )
-        .join(Request, Request.id == Decision.subject_id)
-        .outerjoin(Client, Client.id == Request.client_id)
-        .outerjoin(DecisionDetail, DecisionDetail.decision_id == Decision.id)
-        .where(*_DECIDED, at >= after, or_(at > after, and_(at == after, Decision.id > after_id)))
-        .order_by(Decision.at, Decision.id)
-        .limit(bindparam("most"))
-    )
-
-
-_NEXT: Final = _next_decisions()
-_REQUESTS: Final = select(Request).where(Request.id.in_(bindparam("requests", expanding=True)))

@@ -1,0 +1,86 @@
+"""The stored decisions of assignment that an impact goes through, batch by batch, with what lies beside them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Select, and_, bindparam, func, or_, select, type_coerce
+
+from rules_engine.models import Client, Decision, DecisionDetail, Request, UtcDateTime
+from rules_engine.services.impact_parts import Question
+from rules_engine.services.weighing import ASSIGNMENT
+
+UNMOVED: Final = (
+    "source",
+    "external_id",
+    "received_at",
+    "client_id",
+    "client_name",
+    "service",
+    "channel",
+    "region",
+    "city",
+    "language",
+    "amount_minor",
+    "expected_value_minor",
+    "priority",
+    "text",
+    "tags",
+    "is_duplicate",
+    "is_history",
+)
+
+
+def span(question: Question) -> dict[str, datetime]:
+    """Return the parameters of COUNT and NEXT that say which time is compared."""
+    return {"since": question.since, "until": question.until}
+
+
+def cursor_of(cursor: Sequence[int] | None) -> dict[str, int]:
+    """Return the parameters of NEXT that say after which decision it goes on; None: from the first."""
+    at, id_ = cursor or (-1, 0)
+    return {"after": at, "after_id": id_}
+
+
+def _us(column: Any) -> Any:
+    return type_coerce(column, BigInteger)
+
+
+_DECIDED: Final = (
+    Decision.decision == ASSIGNMENT,
+    Decision.subject_kind == "request",
+    Decision.version_id.is_not(None),
+    Decision.at >= bindparam("since", type_=UtcDateTime()),
+    Decision.at < bindparam("until", type_=UtcDateTime()),
+)
+COUNT: Final = select(func.count(Decision.id)).where(*_DECIDED)
+
+
+def _next_decisions() -> Select[*tuple[Any, ...]]:
+    at = _us(Decision.at)
+    after, after_id = bindparam("after", type_=BigInteger()), bindparam("after_id", type_=BigInteger())
+    return (
+        select(
+            Decision.id,
+            at.label("at"),
+            Decision.subject_id,
+            Decision.version_id,
+            Decision.fired,
+            Decision.chosen_manager_id,
+            DecisionDetail.payload,
+            Request.expected_value_minor.label("value"),
+            Request.client_id,
+            Client.owner_id,
+            Client.cover_id,
+        )
+        .join(Request, Request.id == Decision.subject_id)
+        .outerjoin(Client, Client.id == Request.client_id)
+        .outerjoin(DecisionDetail, DecisionDetail.decision_id == Decision.id)
+        .where(*_DECIDED, at >= after, or_(at > after, and_(at == after, Decision.id > after_id)))
+        .order_by(Decision.at, Decision.id)
+        .limit(bindparam("most"))
+    )
+
+
+NEXT: Final = _next_decisions()
+REQUESTS: Final = select(Request).where(Request.id.in_(bindparam("requests", expanding=True)))
