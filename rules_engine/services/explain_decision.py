@@ -13,7 +13,7 @@ from rules_engine.decisions.assignment_words import (
     pool_name,
     reason_words,
 )
-from rules_engine.decisions.callback_words import explain_callbacks
+from rules_engine.decisions.callback_words import explain_callbacks, rule_words
 from rules_engine.decisions.escalation_warning import WARNING, WARNING_TITLE
 from rules_engine.decisions.escalation_words import explain_escalation
 from rules_engine.decisions.field_words import condition_words, value_words
@@ -56,6 +56,7 @@ class Reader:
     sees_amounts: bool = True
     _rulesets: dict[int, Ruleset] = field(default_factory=dict)
     _engines: dict[int, NativeEngine] = field(default_factory=dict)
+    _occasions: dict[str, str] | None = None
 
     def ruleset(self, version_id: int) -> tuple[int, Ruleset]:
         """Return number and body of a published version."""
@@ -69,6 +70,14 @@ class Reader:
         if version_id not in self._engines:
             self._engines[version_id] = NativeEngine(self.ruleset(version_id)[1])
         return self._engines[version_id]
+
+    def occasions(self) -> dict[str, str]:
+        """Return the titles of the occasions for calls by code."""
+        if self._occasions is None:
+            self._occasions = {
+                code: str(one.title.get(self.lang) or code) for code, one in catalogue(self.session).items()
+            }
+        return self._occasions
 
     def hides(self, key: str) -> bool:
         return key in MONEY_FIELDS and not self.sees_amounts
@@ -97,7 +106,10 @@ def describe(row: Decision, detail: Mapping[str, Any] | None, reader: Reader) ->
         "manager": reader.picture.login_of(row.chosen_manager_id),
         "sentences": list(_sentences(row, detail, reader)),
         "fired": [_rule(ruleset, rule, reader) for rule in row.fired] if ruleset else [],
-        "rules": [_traced(ruleset, item, row.fired, reader) for item in _traces(row, detail, reader)]
+        "rules": [
+            {**_traced(ruleset, item, row.fired, reader), "notes": _notes(item["id"], outcome, reader)}
+            for item in _traces(row, detail, reader)
+        ]
         if ruleset and detail
         else [],
         "facts": [_fact(key, value, reader) for key, value in sorted(((detail or {}).get("facts") or {}).items())],
@@ -114,8 +126,7 @@ def _sentences(row: Decision, detail: Mapping[str, Any] | None, reader: Reader) 
         return
     outcome = detail["outcome"]
     if "scheduled" in outcome:
-        titles = {code: str(one.title.get(reader.lang) or code) for code, one in catalogue(reader.session).items()}
-        yield from explain_callbacks(outcome, reader.lang, titles, reader.picture.zone)
+        yield from explain_callbacks(outcome, reader.lang, reader.occasions(), reader.picture.zone)
     elif "firings" in outcome:
         yield from explain_escalation(outcome, reader.lang, reader.names)
     elif outcome["rule"] == BY_HAND:
@@ -185,6 +196,13 @@ def _traces(row: Decision, detail: Mapping[str, Any], reader: Reader) -> list[Ma
         }
         for trace in found.values()
     ]
+
+
+def _notes(rule_id: str, outcome: Mapping[str, Any] | None, reader: Reader) -> list[str]:
+    """Return what became of the calls that a rule wanted; nothing for other decisions."""
+    if outcome is None or "scheduled" not in outcome:
+        return []
+    return rule_words(outcome, rule_id, reader.lang, reader.occasions(), reader.picture.zone)
 
 
 def failed_json(failed: FailedCondition | None) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.models import Callback, Client, Decision, Task
+from rules_engine.models import Callback, Client, Decision, Occasion, Task
 from rules_engine.services import bonus_periods, occasions
 from rules_engine.services.assignment import decide_and_assign
 from rules_engine.services.callback_lists import look_at_callback
@@ -98,6 +98,30 @@ class TestCall:
         assert "Что правила делали с этим звонком потом" in told
         assert "просрочено:" in told
         assert "сколько раз перенесён: 0; нужно: не менее 3" in told
+
+    def test_a_call_that_was_left_out_says_why(
+        self, cast: Cast, sessions: Sessions, business_clock: StandingClock, logged_in: LogIn
+    ) -> None:
+        business_clock.at = MONDAY
+        with db.transaction(sessions) as session:
+            make_mode(session, "callbacks", "live")
+            bought = condition("event.name", "is", "payment")
+            promised = rule("promised", bought, {"action": "schedule_callback", "occasion": "own", "within_days": 3})
+            offer = rule("offer", bought, {"action": "schedule_callback", "occasion": "other", "within_days": 3})
+            title = {"ru": "Звонки", "en": "Calls"}
+            rules = {"decision": "callbacks", "title": title, "hit_policy": "collect", "rules": [promised, offer]}
+            make_version(session, "callbacks", {**rules, "cases": []})
+            session.add(Occasion(code="own", title={"ru": "о заказе", "en": "the order"}, script={}, is_offer=False))
+            session.add(Occasion(code="other", title={"ru": "новинка", "en": "novelty"}, script={}, is_offer=True))
+            client = make_client(session, owner=cast.anna)
+            make_payment(session, client, MONDAY - timedelta(hours=1))
+            session.flush()
+            look_at_client(session, client.id, MONDAY, event="payment")
+            session.flush()
+            call_id = session.scalars(select(Callback.id)).one()
+        told = text_of(logged_in("anna").get(f"/calls/{call_id}/why").text)
+        assert "✗ offer" not in told
+        assert "Не запланировано: новинка: это предложение, а согласия клиента нет." in told.partition("Правила по")[2]
 
     def test_a_client_shows_his_calls_and_all_decisions(self, call: Callback, logged_in: LogIn) -> None:
         for login in ("anna", "zhanna"):
