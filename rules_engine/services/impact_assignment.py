@@ -35,7 +35,7 @@ from rules_engine.services.reference import Reference, reference
 from rules_engine.services.weighing import ASSIGNMENT
 
 _BATCH: Final = 2_000
-_FACTS_KEPT: Final = 50_000
+_FACTS_KEPT: Final = 10_000
 _BEGINNING: Final = 2_048
 """So many bytes of a record hold the facts, as a rule."""
 _UNKNOWN: Final = object()
@@ -340,6 +340,11 @@ class _Kept:
 
 
 _last: list[_Kept] = []
+
+
+def forget() -> None:
+    """Let go of what this process keeps between slices: it is tens of megabytes where there is much to compare."""
+    _last.clear()
 
 
 def _kept_for(session: Session, question: Question, picture: Reference) -> _Kept:

@@ -13,7 +13,7 @@ from rules_engine.db import reading_of, transaction
 from rules_engine.errors import PravilaError
 from rules_engine.language.kinds import Decision
 from rules_engine.models import Impact, ImpactChange, ImpactState, RulesetVersion
-from rules_engine.services import impact, work
+from rules_engine.services import impact, impact_assignment, work
 from rules_engine.services.crash_points import reach
 from rules_engine.services.editing_trial import usable
 from rules_engine.services.impact_assignment import AssignmentImpact
@@ -40,7 +40,16 @@ def work_at(sessions: sessionmaker[Session], claim: Claim, now: datetime, budget
     What was cancelled or is over is let go. An error that a person understands ends it as failed, in words; any other
     leaves as it came, and the item is tried again.
     """
-    budget = budget or Budget()
+    goes_on = False
+    try:
+        goes_on = _work_at(sessions, claim, now, budget or Budget())
+    finally:
+        if not goes_on:
+            impact_assignment.forget()
+    return goes_on
+
+
+def _work_at(sessions: sessionmaker[Session], claim: Claim, now: datetime, budget: Budget) -> bool:
     found: Slice | None = None
     failure = ""
     total = 0
