@@ -13,8 +13,12 @@ from rules_engine.services.editing_body import Body, Edit, Node, rule_ids, rule_
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """A rule as it is now (None: it was removed) and as its second editor wanted it; `edit` puts the latter there."""
+    """A rule as both editors saw it, as it is now (None: it was removed), and as the second one wanted it.
 
+    `edit` puts the latter there.
+    """
+
+    before: Node
     theirs: Node | None
     mine: Node
     edit: Edit
@@ -38,7 +42,8 @@ def versions(row: RulesetDraft, ground: Body, subject: str, edit: Edit) -> Versi
     is_there = subject == OTHERWISE or subject in rule_ids(row.body)
     mine = rule_of(wanted, subject)
     place = 0 if subject == OTHERWISE else rule_ids(ground).index(subject)
-    return Versions(rule_of(row.body, subject) if is_there else None, mine, put_rule(mine, place))
+    theirs = rule_of(row.body, subject) if is_there else None
+    return Versions(rule_of(ground, subject), theirs, mine, put_rule(mine, place))
 
 
 def put_rule(rule: Node, place: int) -> Edit:

@@ -12,7 +12,7 @@ from admin.views.rule_editor.operating import Operation
 from admin.views.rule_editor.operations import operation
 from admin.views.rule_editor.room import Room
 from admin.views.rule_editor.sentences import Part, marked
-from admin.views.rule_editor.wording import _
+from admin.views.rule_editor.wording import _, capital
 from rules_engine.errors import NotFound
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import RulesetDraft
@@ -128,13 +128,13 @@ def _again(row: RulesetDraft, subject: str) -> tuple[tuple[str, str], ...]:
 
 
 def _details(here: Room, both: Versions) -> tuple[list[str], list[str]]:
-    """Return on each side what differs beside the sentence: name, note, day of review, on or off."""
+    """Return what each side has changed beside the sentence: name, note, day of review, on or off."""
     if both.theirs is None or both.mine["id"] == OTHERWISE:
         return [], []
     sides = []
-    for one, other in ((both.mine, both.theirs), (both.theirs, both.mine)):
-        found = compare({"rules": [one]}, {"rules": [other]})
-        sides.append([change.headline(here.lang) for change in found if change.old is None])
+    for one in (both.theirs, both.mine):
+        found = compare({"rules": [both.before]}, {"rules": [one]})
+        sides.append([capital(change.headline(here.lang)) for change in found if change.old is None])
     return sides[0], sides[1]
 
 
