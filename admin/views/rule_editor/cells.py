@@ -3,6 +3,7 @@
 Whatever is written is read back at once and compared; what would not come back as the same gets no cell.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from admin.views.rule_editor.actions import Actions
@@ -54,6 +55,7 @@ class Cells:
         self._decision, self._reader, self._speaker, self._conditions = decision, reader, speaker, conditions
         self._params = Params(decision, reader.lang, actions, speaker)
         self._kept: dict[str, list[tuple[str, str, str]]] = {}
+        self._said: dict[str, str | None] = {}
 
     @property
     def lang(self) -> str:
@@ -64,6 +66,12 @@ class Cells:
 
     def condition(self, condition: Node) -> str | None:
         """Return the cell of a condition: as its sentence says it where that reads back, else word by word."""
+        key = json.dumps(condition, sort_keys=True)
+        if key not in self._said:
+            self._said[key] = self._worded(condition)
+        return self._said[key]
+
+    def _worded(self, condition: Node) -> str | None:
         meant = self._meant(condition)
         if meant is None:
             return None

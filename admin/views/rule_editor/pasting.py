@@ -23,7 +23,7 @@ from rules_engine.language.model import OTHERWISE
 from rules_engine.language.problems import Problem
 from rules_engine.models import RulesetDraft
 from rules_engine.services import editing
-from rules_engine.services.editing_body import Body, new_id, rule_of
+from rules_engine.services.editing_body import Body, Node, new_id, rule_of
 from rules_engine.services.editing_table import NAME, Column, Part, is_kept
 from rules_engine.services.editing_table_reading import ROW, Line, LineKind, lines_edit, read_lines
 
@@ -173,7 +173,9 @@ def _understood(here: Room, body: Body, rows: list[list[str]]) -> Reading:
         twice=frozenset(twice),
         rows=tuple(tuple(row) for row in rows[1:]),
         lines=tuple(lines),
-        previews=tuple(_preview(here, body, line, rows[line.number + 1], found.get(line.number, ())) for line in lines),
+        previews=tuple(
+            _preview(here, body, line, columns, rows[line.number + 1], found.get(line.number, ())) for line in lines
+        ),
     )
 
 
@@ -219,11 +221,28 @@ def _column_of(rule: Mapping[str, Any], inside: Sequence[str], problem: Problem)
     return None
 
 
-def _preview(here: Room, body: Body, line: Line, row: Sequence[str], found: Sequence[tuple[int, str]]) -> Preview:
+def _with_gaps(line: Line, columns: Sequence[Column | None]) -> Node:
+    """Return the rule for its sentence: a condition whose cell cannot be read stands there as not finished."""
+    items = [item.get("field") for item in (line.node.get("when") or {}).get("all", [])]
+    unread = [column.key for place in line.problems if (column := columns[place]) and column.part is Part.FIELD]
+    gaps = [{"field": key, "op": "", "value": None} for key in unread if key not in items]
+    if not gaps or line.rule == OTHERWISE or "any" in (line.node.get("when") or {}):
+        return line.node
+    return {**line.node, "when": {"all": [*(line.node.get("when") or {}).get("all", []), *gaps]}}
+
+
+def _preview(
+    here: Room,
+    body: Body,
+    line: Line,
+    columns: Sequence[Column | None],
+    row: Sequence[str],
+    found: Sequence[tuple[int, str]],
+) -> Preview:
     bad = {place: text for place, text in found if place != ROW} | dict(line.problems)
     is_new = line.kind is LineKind.NEW
     before = () if is_new else here.speaker.rule(rule_of(body, line.rule))
-    after = here.speaker.rule(line.node)
+    after = here.speaker.rule(_with_gaps(line, columns))
     if line.kind is LineKind.CHANGED:
         before, after = marked(before, after), marked(after, before)
     unfinished = tuple(dict.fromkeys(text for place, text in found if place == ROW))

@@ -31,12 +31,13 @@ MOST_EXTRA = 5
 def table(decision: str) -> ResponseReturnValue:
     here = room(decision)
     body = rulebook.in_force_at(here.session, decision, here.now).body
+    shown = Tables(here, body, hits=hits(here, body))
     return render_template(
         "rules/table.html",
         **head(here, "rules"),
-        table=Tables(here, body, hits=hits(here, body)).table(),
+        table=shown.table(),
         editable=False,
-        text=text_of(sheet_rows(here, body)),
+        text=text_of(shown.sheet()),
     )
 
 
@@ -169,9 +170,8 @@ def _page(
 ) -> str:
     found = complaints(editing.problems(here.session, row.body), row.body, here.decision, here.lang)
     extra = _extra()
-    shown = Tables(here, row.body, hits=hits(here, row.body), complaints=found).table(
-        extra=extra, opened=place, kept=kept
-    )
+    tables = Tables(here, row.body, hits=hits(here, row.body), complaints=found)
+    shown = tables.table(extra=extra, opened=place, kept=kept)
     return render_template(
         "rules/table.html",
         **head(here, "draft"),
@@ -186,7 +186,7 @@ def _page(
             here, shown_fields={column.key for band in shown.bands for column, _label in band.columns}
         ),
         complaints=found,
-        text=text_of(sheet_rows(here, row.body)),
+        text=text_of(tables.sheet()),
         change_url=url_for("rules.table_change", decision=here.decision, **_extra_query()),
         cancel_url=url_for(
             "rules.draft_table",

@@ -120,7 +120,10 @@ def cells_of(here: Room) -> Cells:
 def sheet_rows(here: Room, body: Body) -> list[list[str]]:
     """Return the table as it leaves for a spreadsheet: headings first, `otherwise` last."""
     words = cells_of(here)
-    laid = [lay_out(rule, here.decision, words) for rule in _rules(body)]
+    return _sheet(here, [lay_out(rule, here.decision, words) for rule in _rules(body)])
+
+
+def _sheet(here: Room, laid: Sequence[Laid]) -> list[list[str]]:
     columns = columns_of(laid, here.decision, whole=True)
     head = [heading(column, here.decision, here.lang) for column in columns]
     return [head, *([defused(one.texts.get(column, "")) for column in columns] for one in laid)]
@@ -139,12 +142,17 @@ class Tables:
     ) -> None:
         self._here, self._body, self._words = here, body, cells_of(here)
         self._hits, self._complaints = hits, complaints
+        self._laid = [lay_out(rule, here.decision, self._words) for rule in _rules(body)]
+
+    def sheet(self) -> list[list[str]]:
+        """Return the same rules as `sheet_rows`, without laying them out again."""
+        return _sheet(self._here, self._laid)
 
     def table(self, *, extra: Iterable[str] = (), opened: Place | None = None, kept: Kept | None = None) -> Table:
         """Return the table; `extra` are fields that get an empty column. Raises NotFound for a place that is none."""
         decision, body = self._here.decision, self._body
         rules = _rules(body)
-        laid = [lay_out(rule, decision, self._words) for rule in rules]
+        laid = self._laid
         loose = [_loose(one) for one in laid]
         known = {field.key for field in fields_of(decision)}
         fields = [*(key for one in loose for key in one), *(key for key in extra if key in known)]

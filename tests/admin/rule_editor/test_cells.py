@@ -173,7 +173,7 @@ def test_what_a_cell_says_is_read_as_the_same_condition(lang: str, node: dict[st
     if text is None:
         # Texts that cannot stand between quotation marks or on one line have no cell, nor have names that are gone.
         gone = FIELDS[node["field"]].reference in (ReferenceKind.MANAGER, ReferenceKind.TEAM)
-        endless = isinstance(node["value"], int) and node["value"] > 10**15
+        endless = "4611686018427387903" in str(node["value"])
         assert gone or endless or any(sign in str(node["value"]) for sign in ('"', "\u2028", "\\u2028", "  "))
         return
     back = rows_of(text_of([["x", text]]))[0][1]
