@@ -20,6 +20,7 @@ from rules_engine.decisions.escalation_outcome import EscalationOutcome
 from rules_engine.language.check import check
 from rules_engine.language.engines.base import FailedCondition, RuleTrace
 from rules_engine.language.engines.native import NativeEngine
+from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import Ruleset
 from rules_engine.language.ruleset import content_hash, parse
@@ -95,7 +96,8 @@ def ready(body: Body) -> Ready:
 def usable(body: Body) -> tuple[Ruleset, frozenset[str]]:
     """Return the ruleset of the rules that can act, and the ids of those that are not finished.
 
-    A rule of the bonus that changes a line of an unfinished one cannot act either.
+    A rule of the bonus that changes a line of an unfinished one cannot act either. Where the document as a whole cannot
+    be read, no rule can.
     """
     plain = {**copy.deepcopy(body), "cases": []}
     is_first = HIT_POLICIES[Decision(body["decision"])] is HitPolicy.FIRST
@@ -114,10 +116,21 @@ def usable(body: Body) -> tuple[Ruleset, frozenset[str]]:
             if not is_first:
                 del plain["otherwise"]
         if not broken:
-            return parse(plain), frozenset(left_out)
+            try:
+                return parse(plain), frozenset(left_out)
+            except RulesetInvalid:
+                return parse(_empty(body)), frozenset(rule_ids(body))
         ids = rule_ids(plain)
         left_out |= {ids[place] for place in broken}
         plain["rules"] = [rule for place, rule in enumerate(plain["rules"]) if place not in broken]
+
+
+def _empty(body: Body) -> Body:
+    """Return a ruleset of the same decision in which nothing can act."""
+    policy = HIT_POLICIES[Decision(body["decision"])]
+    title = {"ru": "—", "en": "—"}
+    empty: Body = {"decision": body["decision"], "title": title, "hit_policy": policy.value, "rules": [], "cases": []}
+    return empty | ({"otherwise": _LEAVE} if policy is HitPolicy.FIRST else {})
 
 
 def looked_at(bodies: Collection[Body]) -> frozenset[str]:

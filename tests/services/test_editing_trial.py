@@ -90,6 +90,14 @@ def test_a_draft_whose_otherwise_is_unfinished_still_answers(session: Session, c
     assert tried(session, make_request(session, amount_minor=100), draft).fired == ("otherwise",)
 
 
+def test_of_a_document_that_cannot_be_read_as_a_whole_no_rule_takes_part(session: Session, cast: Cast) -> None:
+    draft = rules_of_two()
+    draft["hit_policy"] = "collect"
+    trial = tried(session, make_request(session), draft)
+    assert [verdict.left_out for verdict in trial.verdicts] == [True, True]
+    assert trial.fired == ("otherwise",)
+
+
 def test_a_rule_that_is_off_is_said_to_be_off(session: Session, cast: Cast) -> None:
     draft = edits.switch_rule("large", False)(rules_of_two())
     trial = tried(session, make_request(session, amount_minor=20_000_000), draft)

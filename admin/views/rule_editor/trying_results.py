@@ -10,7 +10,7 @@ from admin.views.rule_editor.room import Room, person
 from admin.views.rule_editor.wording import _, capital
 from rules_engine.decisions.assignment import AssignmentOutcome, OutcomeKind
 from rules_engine.decisions.assignment_words import candidate_words, choice_words, explain_assignment
-from rules_engine.decisions.bonus_lines import FLOOR, Statement
+from rules_engine.decisions.bonus_lines import Statement
 from rules_engine.decisions.bonus_words import line_sentence
 from rules_engine.decisions.callback_outcome import CallbackOutcome
 from rules_engine.decisions.callback_words import rule_words
@@ -18,6 +18,7 @@ from rules_engine.decisions.escalation_outcome import EscalationOutcome, State
 from rules_engine.decisions.escalation_words import action_words
 from rules_engine.decisions.field_words import condition_words
 from rules_engine.language.engines.base import FailedCondition
+from rules_engine.language.line_names import line_names
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS
@@ -211,11 +212,10 @@ class _Words:
     def _amounts(self, trial: Trial, body: Body) -> dict[str, tuple[str, int | None]]:
         if not isinstance(trial.outcome, Statement):
             return {}
+        names = line_names(body).names
         found: dict[str, tuple[str, int | None]] = {}
         for line in trial.outcome.lines:
-            title = _("never below zero") if line.rule == FLOOR else self.title(body, line.rule)
-            if line.part is not None and line.part.is_above:
-                title = _("%(title)s: the part above", title=title)
+            title = names[line.line].text(self._lang) if line.line in names else self.title(body, line.rule)
             found[line.line] = (title, (found.get(line.line, ("", 0))[1] or 0) + line.amount)
         return found
 
