@@ -11,7 +11,6 @@ from admin.security import actor
 from admin.views.rule_editor.cards import title_of
 from admin.views.rule_editor.operations import shaped
 from admin.views.rule_editor.pages import blueprint, head
-from admin.views.rule_editor.places import complaints
 from admin.views.rule_editor.room import Room, person, room
 from admin.views.rule_editor.trying_typed import PREFIX
 from admin.views.rule_editor.wording import _
@@ -115,7 +114,6 @@ def findings(decision: str) -> ResponseReturnValue:
         )
         for one in found.accepted
     ]
-    errors = complaints(editing.problems(here.session, row.body), row.body, here.decision, here.lang)
     return render_template(
         "rules/_findings.html",
         **head(here, "draft"),
@@ -124,8 +122,7 @@ def findings(decision: str) -> ResponseReturnValue:
         unchecked=unchecked_lines(found.unchecked, here.lang, titles),
         subjects=[*ids, OTHERWISE],
         names={rule_id: _name(here, row.body, rule_id) for rule_id in (*ids, OTHERWISE)},
-        titles=titles,
-        has_errors=bool(errors),
+        numbers={rule_id: number for number, rule_id in enumerate(ids, 1)},
     )
 
 

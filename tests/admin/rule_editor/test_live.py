@@ -199,6 +199,13 @@ class TestFindings:
         assert [one["id"] for one in head.body()["rules"]] == ["huge", "large"]
         assert "Поставить выше" not in self.findings(head)
 
+    def test_its_example_is_tried_beside_the_rules(self, head: Editor, hidden: None) -> None:
+        form = next(form for form in _forms(self.findings(head)) if ("do", "typed") in form.buttons)
+        head.send(form, "typed")
+        panel = head.open().partition('id="try"')[2]
+        assert "1 000 000" in panel and "Крупные" not in panel.partition("verdicts")[0]
+        assert "verdicts" in panel
+
     def test_what_is_intended_needs_a_reason_and_can_be_opened_again(
         self, head: Editor, hidden: None, sessions: sessionmaker[Session]
     ) -> None:
