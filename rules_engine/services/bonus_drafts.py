@@ -5,7 +5,6 @@ measured as it is now. So two bodies are compared on the same ground: read it on
 for each body.
 """
 
-import copy
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,13 +19,11 @@ from rules_engine.decisions.bonus_figures import measures
 from rules_engine.decisions.bonus_lines import Statement
 from rules_engine.decisions.bonus_measures import Measures, canonical_measures
 from rules_engine.language.cases import fired
-from rules_engine.language.check import check
 from rules_engine.language.engines.native import NativeEngine
-from rules_engine.language.model import Ruleset
-from rules_engine.language.ruleset import parse
 from rules_engine.models import BonusPeriod, BonusStatement
 from rules_engine.services.bonus_reckoning import exact_measures
-from rules_engine.services.editing_body import Body, rule_ids
+from rules_engine.services.editing_body import Body
+from rules_engine.services.editing_trial import usable
 from rules_engine.services.measures import figures_of
 from rules_engine.services.measures_month import Month, earlier, month_named, month_of_instant
 from rules_engine.services.reference import reference
@@ -78,7 +75,7 @@ def statements_under(
 ) -> dict[int, StatementUnder]:
     """Return what `body` would pay for a month (`2026-10`), by rising manager id; None: everybody with a statement.
 
-    An unfinished body pays by its finished rules (`finished`). A fixed number of queries whatever the number of
+    An unfinished body pays by its finished rules. A fixed number of queries whatever the number of
     managers; about a third of a millisecond each. Corrections of earlier months are no part of it. Raises InputError
     for what is no month.
     """
@@ -127,7 +124,7 @@ def people_months(session: Session, month: str, months: int = 12) -> tuple[Perso
 
 def pay_under(ground: Ground, body: Body) -> dict[int, StatementUnder]:
     """Return what `body` pays for each manager of a ground, by rising id; an unfinished body by its finished rules."""
-    ruleset, _ = finished(body)
+    ruleset, _ = usable(body)
     matching = NativeEngine(ruleset).matching
     found = {}
     for manager_id, month in ground.managers.items():
@@ -136,32 +133,6 @@ def pay_under(ground: Ground, body: Body) -> dict[int, StatementUnder]:
         lines = tuple(LineUnder(one.rule, one.line, one.component, one.amount) for one in statement.lines)
         found[manager_id] = StatementUnder(manager_id, statement.total, lines, statement)
     return found
-
-
-def finished(body: Body) -> tuple[Ruleset, frozenset[str]]:
-    """Return the ruleset of the rules that can act, and the ids of those that cannot yet.
-
-    A rule that changes a line of an unfinished rule cannot act either.
-    """
-    plain = {**copy.deepcopy(body), "cases": []}
-    left_out: set[str] = set()
-    while True:
-        broken: set[int] = set()
-        lost_otherwise = False
-        problems = check(plain)
-        for problem in problems:
-            steps = problem.path.split("/")
-            if steps[1:2] == ["rules"] and len(steps) > 2:
-                broken.add(int(steps[2]))
-            elif steps[1:2] == ["otherwise"]:
-                lost_otherwise = True
-        if not broken and not (lost_otherwise and "otherwise" in plain):
-            return parse(plain), frozenset(left_out)
-        ids = rule_ids(plain)
-        left_out |= {ids[place] for place in broken}
-        plain["rules"] = [rule for place, rule in enumerate(plain["rules"]) if place not in broken]
-        if lost_otherwise:
-            del plain["otherwise"]
 
 
 def _stored(session: Session, month: Month, manager_ids: Collection[int] | None) -> dict[int, ManagerMonth]:

@@ -17,7 +17,7 @@ from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import Decision, ReferenceKind
 from rules_engine.language.ruleset import content_hash
 from rules_engine.services import rulebook
-from rules_engine.services.bonus_drafts import finished, people_months
+from rules_engine.services.bonus_drafts import people_months
 from rules_engine.services.editing_body import Body, Edit
 from rules_engine.services.editing_trial import usable
 
@@ -95,10 +95,9 @@ def _analysis(session: Session, body: Body, now: datetime) -> Analysis:
             _analysed.move_to_end(key)
             return kept[0]
     try:
-        of_bonus = body.get("decision") == Decision.BONUS
-        ruleset, _ = finished(body) if of_bonus else usable(body)
+        ruleset, _ = usable(body)
         made = analyse(ruleset, today=today, names=names)
-        if of_bonus:
+        if ruleset.decision is Decision.BONUS:
             about_pay = audit(ruleset, people_months(session, f"{today:%Y-%m}"))
             made = replace(made, findings=(*made.findings, *about_pay))
     except RulesetInvalid:

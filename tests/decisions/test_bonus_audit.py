@@ -234,7 +234,7 @@ def ladders(draw: st.DrawFn) -> Ruleset:
     return parse({"decision": "bonus", "hit_policy": "collect", "rules": [ladder, premium]})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ladders())
 def test_every_reported_leap_is_real_and_none_is_missed(ruleset: Ruleset) -> None:
     reported = leaps_along(ruleset, REVENUE, ordinary(()))

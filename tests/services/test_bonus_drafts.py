@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
 from rules_engine.services import bonus_periods
-from rules_engine.services.bonus_drafts import finished, ground_of, last_month, pay_under, statements_under
+from rules_engine.services.bonus_drafts import ground_of, last_month, pay_under, statements_under
+from rules_engine.services.editing_trial import usable
 from tests.bonus_rows import NEW, credit, plan
 from tests.factories import Cast, at, make_cast, make_version, statements_of
 from tests.services.test_bonus import AFTER, OCTOBER, PERCENT, RUNNING, TODAY, bonus_rules
@@ -61,7 +62,7 @@ def test_an_unfinished_rule_is_left_out_with_those_that_change_its_lines() -> No
     broken: dict[str, Any] = {**PERCENT, "then": [{**PERCENT["then"][0], "rate": ""}]}
     cap = {"id": "cap", "enabled": True, "then": [{"action": "cap", "lines": ["percent"], "amount": "100"}]}
     fixed = {"id": "fixed", "enabled": True, "then": [{"action": "pay_fixed", "line": "fixed", "amount": "100"}]}
-    ruleset, left_out = finished(bonus_rules(broken, cap, fixed))
+    ruleset, left_out = usable(bonus_rules(broken, cap, fixed))
     assert [rule.id for rule in ruleset.rules] == ["fixed"]
     assert left_out == {"percent", "cap"}
 

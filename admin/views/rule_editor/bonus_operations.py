@@ -24,7 +24,7 @@ from rules_engine.language.model import Ruleset
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services import editing, rulebook
 from rules_engine.services import editing_body as edits
-from rules_engine.services.bonus_drafts import finished
+from rules_engine.services.editing_trial import usable
 
 SHAPE = "bonus:"
 """What the small buttons of a table begin with: `bonus:split:2`."""
@@ -64,7 +64,7 @@ def bonus_whole(decision: str) -> ResponseReturnValue:
     if row is None:
         return redirect(url_for("rules.read", decision=decision))
     live_body = rulebook.in_force_at(here.session, decision, here.now).body
-    (draft, left_out), (live, _left) = finished(row.body), finished(live_body)
+    (draft, left_out), (live, _left) = usable(row.body), usable(live_body)
     axes = axes_of(draft) or axes_of(live)
     by = request.args.get("by", "")
     axis = by if by in axes else next(iter(axes), "")
