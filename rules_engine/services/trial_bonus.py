@@ -83,7 +83,8 @@ def ground(
     if typed:
         is_stored = False
         given = read_measures({key: value for key, value in typed.items() if value is not None})
-        measures = {key: value for key, value in measures.items() if key not in typed} | given.measures
+        measures = {key: value for key, value in measures.items() if key not in typed}
+        measures |= {key: value for key, value in given.measures.items() if value is not None}
         measures = _followed(measures, typed, looked_at(bodies))
         without_plan = frozenset(key for key in without_plan if key not in measures)
     return MonthGround(measures, without_plan, is_stored)
