@@ -193,7 +193,7 @@
         filter(true);
         return;
       }
-      if (document.querySelector("details.menu[open]")) return;
+      if (document.querySelector("details.menu[open]") || at.closest(".beside")) return;
       const open = card || document.querySelector("#rules > .rule.active");
       const way = open && (open.querySelector("[data-cancels]") || open.querySelector("[data-closes]"));
       if (way) {

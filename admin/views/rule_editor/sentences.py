@@ -1,13 +1,15 @@
 """A rule as a sentence with chips, also while it is unfinished: what cannot be said yet is a chip that says so."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from threading import Lock
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from admin.views.rule_editor.wording import _
-from rules_engine.language.kinds import HIT_POLICIES, Decision, Words
+from rules_engine.language.kinds import HIT_POLICIES, Decision, ReferenceKind, Words
 from rules_engine.language.line_names import LineNames
 from rules_engine.language.model import OTHERWISE, Condition, Mode, Rule, Ruleset
 from rules_engine.language.read_actions import ActionReader
@@ -21,6 +23,10 @@ from rules_engine.services.editing_body import Node, group_mode
 Kind = Literal["word", "text", "chip", "broken"]
 _KINDS: dict[SpanKind, Kind] = {SpanKind.KEYWORD: "word", SpanKind.VALUE: "chip"}
 _NOTHING = Words("", "")
+_SAID_AT_MOST = 4096
+_lock = Lock()
+_said: "dict[tuple[object, ...], tuple[Part, ...]]" = {}
+"""Sentences by who says them (language, names) and the rule's document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,30 @@ class Speaker:
         self._decision, self._lang, self._names, self._zone = decision, lang, names, zone
         self._lines = lines or LineNames()
         self._ruleset = Ruleset(decision, _NOTHING, HIT_POLICIES[decision], (), (), ())
+        known = {kind: dict(names.known(kind) or {}) for kind in ReferenceKind}
+        self._voice = (decision, lang, zone.key, repr(sorted(known.items())), repr(self._lines))
 
     def naming(self, lines: LineNames) -> "Speaker":
         """Return who says the same with these names for the lines of a bonus statement."""
         return Speaker(self._decision, self._lang, self._names, self._zone, lines)
 
     def rule(self, rule: Node) -> tuple[Part, ...]:
-        """Return the sentence of a rule's document, or of `otherwise`; pointers are relative to the rule."""
+        """Return the sentence of a rule's document, or of `otherwise`; pointers are relative to the rule.
+
+        It is kept in the process: a page of a hundred rules says each of them again after every edit.
+        """
+        text = json.dumps([rule.get(key) for key in ("id", "when", "then")], sort_keys=True, ensure_ascii=False)
+        key = (self._voice, "when" in rule, text)
+        said = _said.get(key)
+        if said is None:
+            said = self._rule(rule)
+            with _lock:
+                while len(_said) >= _SAID_AT_MOST:
+                    del _said[next(iter(_said))]
+                _said[key] = said
+        return said
+
+    def _rule(self, rule: Node) -> tuple[Part, ...]:
         report = Report()
         conditions = ConditionReader(report, self._decision, "")
         when = conditions.group(rule["when"], "/when") if "when" in rule else None

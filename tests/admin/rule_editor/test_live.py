@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.models import AuditEntry, Team
+from rules_engine.models import AuditEntry, Team, User
 from rules_engine.services import recent_facts
 from rules_engine.services.assignment import decide_and_assign
 from tests.admin.rule_editor.conftest import LARGE, Editor, Form, Forms, form_with, two_rules
@@ -263,6 +263,14 @@ class TestWhatIsGone:
         assert 'id="open-form"' in head.open(edit="large", at=AMOUNT)
         typed(head, "large", AMOUNT, value="150 000")
         assert rule_of(head, "large")["when"]["all"] == [condition("request.amount", "ge", "150000")]
+
+
+def test_a_sentence_says_a_person_as_he_is_called_now(head: Editor, sessions: sessionmaker[Session]) -> None:
+    head.do("condition", "large", AMOUNT, field="client.owner", op="is", value="anna")
+    assert "Анна" in head.open().partition('id="sentence-large"')[2].partition("</p>")[0]
+    with db.transaction(sessions) as session:
+        session.scalars(select(User).where(User.login == "anna")).one().name = "Анна Мирная"
+    assert "Анна Мирная" in head.open().partition('id="sentence-large"')[2].partition("</p>")[0]
 
 
 def test_a_page_that_is_loaded_again_after_a_change_is_the_draft(head: Editor) -> None:
