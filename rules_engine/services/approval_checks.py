@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, PolicyViolation
@@ -13,8 +12,8 @@ from rules_engine.language.errors import RulesetInvalid
 from rules_engine.language.kinds import Decision
 from rules_engine.language.problems import Problem
 from rules_engine.language.ruleset import content_hash
-from rules_engine.models import Impact, ImpactState, RulesetDraft
-from rules_engine.services import editing, findings
+from rules_engine.models import RulesetDraft
+from rules_engine.services import editing, findings, impact
 
 
 class DraftOutdated(Conflict):
@@ -82,7 +81,7 @@ def readiness(session: Session, row: RulesetDraft, now: datetime) -> Readiness:
         failing=tuple(result for result in editing.case_results(row.body) if not result.passed),
         warnings=findings.findings(session, row.body, row.accepted, now).warnings,
         unchanged=editing.latest_version(session, row.decision).body == row.body,
-        lacks_impact=row.decision == Decision.BONUS and impact_of(session, row.decision, digest) is None,
+        lacks_impact=row.decision == Decision.BONUS and impact.done_for(session, row.decision, digest) is None,
     )
 
 
@@ -94,13 +93,3 @@ def check_ready(session: Session, row: RulesetDraft, now: datetime) -> None:
     found = readiness(session, row, now)
     if not found.is_ready:
         raise NotReady(found)
-
-
-def impact_of(session: Session, decision: str, digest: str) -> Impact | None:
-    """Return the newest finished reckoning of what exactly this content would change, None where there is none."""
-    return session.scalars(
-        select(Impact)
-        .where(Impact.decision == decision, Impact.content_hash == digest, Impact.state == ImpactState.DONE)
-        .order_by(Impact.id.desc())
-        .limit(1)
-    ).first()

@@ -23,7 +23,16 @@ from rules_engine.models import (
     RulesetVersion,
     User,
 )
-from rules_engine.services import approvals, editing, editing_cases, editing_steps, publishing, rulebook, settings_store
+from rules_engine.services import (
+    approvals,
+    editing,
+    editing_cases,
+    editing_steps,
+    findings,
+    publishing,
+    rulebook,
+    settings_store,
+)
 from rules_engine.services import editing_body as edits
 from rules_engine.services.approval_checks import DraftOutdated, NotReady
 from rules_engine.services.setup import shipped_ruleset
@@ -115,6 +124,32 @@ class TestSending:
         with pytest.raises(NotReady) as refused:
             sent(session)
         assert refused.value.message("ru") == "контрольные примеры не сходятся: «крупная»"
+
+    def test_a_finding_is_mended_or_said_to_be_intended_for_a_reason(self, session: Session, cast: Cast) -> None:
+        drafted(session)
+        never = rule("never", condition("request.amount", "ge", "50000"), ASSIGN)
+        never["when"]["all"].append(condition("request.amount", "lt", "100"))
+        changed(session, lambda body: {**body, "rules": [*body["rules"], never]})
+        row = editing.open_draft(session, "assignment")
+        (warning,) = findings.findings(session, row.body, row.accepted, MONDAY).warnings
+        with pytest.raises(NotReady, match="findings without an answer, 1 in all"):
+            sent(session)
+        with pytest.raises(InputError):
+            editing.accept_finding(session, "assignment", warning.key, " ", actor="galina", now=MONDAY)
+        editing.accept_finding(session, "assignment", warning.key, "на время", actor="galina", now=MONDAY)
+        approval = sent(session)
+        assert approval.accepted[warning.key]["reason"] == "на время"
+        editing.unaccept_finding(session, "assignment", warning.key, actor="galina", now=MONDAY)
+        assert approval.state is ApprovalState.VOID
+        editing.accept_finding(session, "assignment", warning.key, "на время", actor="galina", now=MONDAY)
+        version = approved(session, sent(session))
+        assert version.accepted[warning.key]["by"] == "galina"
+        again = editing.start_draft(session, "assignment", actor="galina", now=MONDAY)
+        assert again.accepted == version.accepted
+        assert log_of(session, "accept_finding", "unaccept_finding")[:2] == [
+            ("accept_finding", "galina"),
+            ("unaccept_finding", "galina"),
+        ]
 
     def test_an_instant_that_is_over_is_refused(self, session: Session, cast: Cast) -> None:
         drafted(session)
