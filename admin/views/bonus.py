@@ -326,12 +326,5 @@ def _mark_seen(manager: ManagerRef, found: BonusStatement) -> None:
         )
 
 
-def next_month_start() -> str:
-    """Return the first instant of the next month, as a form takes it: from then on new rules may hold."""
-    running = month_of_instant(db_session(), request_now()).text
-    return f"{earlier(running, -1)}-01T00:00"
-
-
 def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint)
-    app.jinja_env.globals["next_month_start"] = next_month_start

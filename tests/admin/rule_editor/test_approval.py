@@ -19,7 +19,7 @@ AMOUNT = "/when/all/0"
 
 def send(person: Editor, **values: str) -> TestResponse:
     draft = person.draft()
-    data = {"revision": str(draft.revision if draft else 0), "when": "now", **values}
+    data: dict[str, object] = {"revision": str(draft.revision if draft else 0), "when": "now", **values}
     return person.browser.post(f"{PAGE}/send", data)
 
 
@@ -121,7 +121,7 @@ class TestDeciding:
 
     def test_who_comes_second_is_told_who_was_first(self, drafted: Editor, denis: Editor) -> None:
         send(drafted)
-        data = {"approval": str(waiting(denis)), "when": "now"}
+        data: dict[str, object] = {"approval": str(waiting(denis)), "when": "now"}
         denis.browser.post(f"{PAGE}/approve", data)
         assert denis.browser.post(f"{PAGE}/approve", data).location == "/rules/assignment/history"
         assert "уже утверждено" in denis.browser.get("/rules/assignment/history").text
