@@ -31,7 +31,8 @@
     select.hidden = true;
 
     const chosen = () => (select.value ? select.selectedOptions[0].textContent.trim() : "");
-    input.value = chosen();
+    // A long name does not fit into the input: it can be read by pointing at it.
+    input.value = input.title = chosen();
     let active = null;
     const mark = (option) => {
       active?.removeAttribute("data-active");
@@ -104,7 +105,7 @@
       close();
       const changes = select.value !== option.dataset.value;
       select.value = option.dataset.value;
-      input.value = chosen();
+      input.value = input.title = chosen();
       if (changes) select.dispatchEvent(new Event("change", { bubbles: true }));
     };
     input.addEventListener("focus", () => input.select());
