@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import BonusPeriod, BonusStatement, PeriodState, User
-from rules_engine.services import bonus_periods, editing
+from rules_engine.services import approvals, bonus_periods, editing
 from rules_engine.services.setup import shipped_ruleset
 from tests.admin.conftest import Browser, StandingClock
 from tests.bonus_rows import NEW, OLD, call, credit, held, plan
@@ -212,7 +212,7 @@ def kopecks(text: str) -> int:
     return int(re.sub(r"[^0-9−-]", "", text).replace("−", "-"))
 
 
-def test_new_rules_are_published_for_the_next_month(
+def test_new_rules_wait_until_somebody_has_seen_whose_bonus_gets_less(
     month: None, logged_in: Enter, sessions: sessionmaker[Session]
 ) -> None:
     galina = logged_in("galina")
@@ -220,10 +220,11 @@ def test_new_rules_are_published_for_the_next_month(
     with db.transaction(sessions) as session:
         body = shipped_ruleset("bonus") | {"title": {"ru": "Премия 2", "en": "Bonus 2"}}
         editing.import_document(session, body, actor="galina", now=AFTER)
-    form = galina.get("/rules/bonus/draft/publish").text
-    assert 'value="2026-11-01T00:00"' in form and "с первого мгновения будущего месяца" in form
-    revision = re.search(r'name="revision" value="(\d+)"', form)
-    assert revision is not None
-    sent = {"revision": revision[1], "when": "later", "at": "2026-11-05T00:00"}
-    assert "ближайшее — 01.11.2026" in galina.post("/rules/bonus/draft/publish", sent).text
-    assert galina.post("/rules/bonus/draft/publish", sent | {"at": "2026-11-01T00:00"}).status_code == 302
+    page = galina.get("/rules/bonus/approval").text
+    assert "Ещё никто не посмотрел, у кого премия станет меньше" in page
+    with db.transaction(sessions) as session:
+        draft = editing.open_draft(session, "bonus")
+        sent = {"revision": str(draft.revision), "when": "later", "at": "2026-11-01T00:00"}
+    assert galina.post("/rules/bonus/approval/send", sent).status_code in (409, 422)
+    with db.transaction(sessions) as session:
+        assert approvals.waiting(session, "bonus") is None
