@@ -196,7 +196,7 @@ def _leaps(plane: _Plane, drawn: Drawn, kind: FieldType, lang: str, *, is_factor
         ends = sorted((jump.before, jump.after))
         more = worth_words(abs(jump.after - jump.before), lang, is_factor=is_factor)
         sign = "+" if jump.after > jump.before else "−"
-        near_left = jump.at < (plane.low * 3 + plane.high) / 4
+        near_left = jump.at < (plane.low * 5 + plane.high) / 6
         x = plane.x(jump.at)
         yield Leap(
             x=x,
