@@ -264,6 +264,17 @@ class TestRows:
         assert line.node["when"]["all"] == [condition("request.amount", "ge", "200000")]
         assert line.node["then"] == self.body()["rules"][0]["then"]
 
+    def test_another_answer_time_leaves_the_rest_of_the_action(self, lang: str) -> None:
+        body = self.body()
+        whole = {**body["rules"][0]["then"][0], "among": {"all": [condition("candidate.open_requests", "lt", 5)]}}
+        body["rules"][0]["then"] = [{**whole, "answer_within": 30}]
+        columns = [Column(Part.NAME), Column(Part.ACTION, "assign", "answer_within")]
+        cells = cells_of(lang)
+        name = cells.title(body["rules"][0])
+        for text, left in (("45", {"answer_within": 45}), ("", {})):
+            (line,) = read_lines(body, columns, [[name, text]], cells, new_id=new_id)
+            assert (line.kind, line.node["then"]) == (LineKind.CHANGED, [{**whole, **left}])
+
     def test_an_emptied_cell_takes_its_condition_away_and_the_rule_does_not_begin_to_match_everything(
         self, lang: str
     ) -> None:
