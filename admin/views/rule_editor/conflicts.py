@@ -43,6 +43,8 @@ class Clash:
     my_details: tuple[str, ...]
     rule: str
     fields: tuple[tuple[str, str], ...]
+    is_step: bool
+    """It was an undo or redo, of which nothing is to be kept."""
 
 
 def keeps_mine() -> bool:
@@ -100,6 +102,7 @@ def conflict(here: Room, row: RulesetDraft) -> Clash:
         my_details=tuple(details[1]),
         rule="" if removed else form.get("rule", ""),
         fields=_again(row, subject) if can_keep else (),
+        is_step="do" not in form,
     )
 
 

@@ -5,7 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from admin.base import shell
 from admin.security import actor, viewer
-from admin.views.rule_editor.cards import title_of
+from admin.views.rule_editor.cards import Place, title_of
+from admin.views.rule_editor.conflicts import conflict
+from admin.views.rule_editor.draft_page import draft_page
 from admin.views.rule_editor.drafting import SAID
 from admin.views.rule_editor.pages import blueprint
 from admin.views.rule_editor.publishing import revision_sent
@@ -16,17 +18,17 @@ from rules_engine.errors import NotFound, PravilaError
 from rules_engine.language.model import OTHERWISE
 from rules_engine.services import draft_readers, editing, editing_steps
 from rules_engine.services.draft_readers import Reader
-from rules_engine.services.draft_rows import ORDER
+from rules_engine.services.draft_rows import ORDER, DraftChanged
 from rules_engine.services.editing_body import Body, rule_ids, rule_of
 from rules_engine.services.editing_steps import Stepped
 
 
-@blueprint.post("/<decision>/draft/undo")
+@blueprint.route("/<decision>/draft/undo", methods=["GET", "POST"])
 def undo(decision: str) -> ResponseReturnValue:
     return _step(decision, is_undo=True)
 
 
-@blueprint.post("/<decision>/draft/redo")
+@blueprint.route("/<decision>/draft/redo", methods=["GET", "POST"])
 def redo(decision: str) -> ResponseReturnValue:
     return _step(decision, is_undo=False)
 
@@ -64,6 +66,9 @@ def _rule_words(body: Body, one: Reader, lang: str) -> str:
 
 
 def _step(decision: str, *, is_undo: bool) -> ResponseReturnValue:
+    """Take one step. A GET is a page loaded again after its step was refused."""
+    if request.method == "GET":
+        return redirect(url_for("rules.draft", decision=decision))
     here = room(decision)
     take = editing_steps.undo if is_undo else editing_steps.redo
     try:
@@ -72,6 +77,9 @@ def _step(decision: str, *, is_undo: bool) -> ResponseReturnValue:
         here.session.rollback()
         flash(_("The draft is gone: it was approved or given up meanwhile."), "warn")
         return redirect(url_for("rules.read", decision=decision))
+    except DraftChanged:
+        here.session.rollback()
+        return _changed(here)
     except PravilaError as refused:
         here.session.rollback()
         flash(refused.message(here.lang), "warn")
@@ -81,6 +89,14 @@ def _step(decision: str, *, is_undo: bool) -> ResponseReturnValue:
     session[SAID] = (_said(here, done, is_undo), rule)
     anchor = f"rule-{rule}" if rule else None
     return redirect(url_for("rules.draft", decision=decision, _anchor=anchor), 303)
+
+
+def _changed(here: Room) -> ResponseReturnValue:
+    """Show the draft as somebody else has left it: nobody undoes what he has not seen."""
+    row = editing.draft(here.session, here.decision)
+    if row is None:
+        return redirect(url_for("rules.read", decision=here.decision))
+    return draft_page(here, row, Place(), conflict=conflict(here, row)), 409
 
 
 def _said(here: Room, done: Stepped, is_undo: bool) -> str:

@@ -175,7 +175,8 @@ def test_any_condition_is_undone_and_done_again_after_a_reload(drafted: Editor) 
         assert said in page
     assert condition("request.amount", "ge", "175000") in drafted.body()["rules"][1]["when"]["all"]
     stale = drafted.browser.post("/rules/assignment/draft/undo", {"revision": "1"})
-    assert "ваше изменение не сохранено" in drafted.browser.get(stale.location).text
+    assert stale.status_code == 409 and "Ничего не отменено: это черновик, какой он сейчас." in stale.text
+    assert drafted.browser.get("/rules/assignment/draft/undo").location == "/rules/assignment/draft"
 
 
 def test_two_at_one_draft_see_each_other(drafted: Editor, denis: Editor) -> None:
