@@ -145,7 +145,11 @@ def _mend(here: Room, rows: list[list[str]], name: str, value: str) -> None:
     what, *numbers = name.split("-")
     places = [int(number) for number in numbers if number.isdecimal() and len(number) < 5]
     if what == "map" and len(places) == 1 and value and places[0] < len(rows[0]):
-        rows[0][places[0]] = "" if value == "none" else heading(Column.of(value), here.decision, here.lang)
+        known = {option.value for group in _choices(here) for option in group.options}
+        if value in known:
+            rows[0][places[0]] = heading(Column.of(value), here.decision, here.lang)
+        elif value == "none":
+            rows[0][places[0]] = ""
     elif what == "fix" and len(places) == 2 and places[0] + 1 < len(rows) and places[1] < len(rows[0]):
         rows[places[0] + 1][places[1]] = value.strip()
 

@@ -144,6 +144,8 @@ class TestPaste:
         assert urgent["then"] == [{"action": "assign", "to": {"pool": "team", "team": "others"}, "answer_within": 10}]
         draft = head.draft()
         assert draft is not None and draft.revision == 2
+        head.browser.post("/rules/assignment/draft/undo", {"revision": "2"})
+        assert head.body() == two_rules()
 
     def test_three_bad_cells_are_marked_in_place_mended_there_and_nothing_is_lost(self, head: Editor) -> None:
         rows = (
@@ -184,6 +186,8 @@ class TestPaste:
         assert "1 заголовок не понят" in page and 'name="map-1"' in page
         page = paste(head, *rows, **{"map-1": "field:request.amount"}).text
         assert "не менее 5\u00a0₽" in page and 'name="map-1"' not in page
+        assert 'name="map-1"' in paste(head, *rows, **{"map-1": "field:request.nothing"}).text
+        assert "заголовок" not in paste(head, *rows, **{"map-1": "none"}).text
 
     def test_a_draft_changed_meanwhile_is_looked_at_again(self, head: Editor) -> None:
         answer = paste(head, self.HEAD, "Новое\t≥ 5\tчат\tдежурный\t10", do="add", revision="7")
