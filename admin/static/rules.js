@@ -42,6 +42,28 @@
     if (next) window.setTimeout(() => press(next), 30);
   });
 
+  // What was typed or pressed since the open form was sent is not in the answer: it stays, and its own answer follows.
+  let sent = "";
+  const typed = () => {
+    const form = document.getElementById("open-form");
+    if (!form) return "";
+    const own = ["csrf_token", "revision", "seen", "was"];
+    return JSON.stringify([...new FormData(form)].filter(([name]) => !own.includes(name)));
+  };
+  let finishing = false;
+  document.addEventListener("click", (event) => {
+    finishing = waiting && Boolean(event.target.closest?.("#open-form .acts button"));
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id === "draft") finishing = false;
+  });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (changes(event)) sent = typed();
+  });
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    if (event.detail.target.id === "open-form" && (finishing || typed() !== sent)) event.detail.shouldSwap = false;
+  });
+
   // The mode of a group is sent as soon as it is chosen; where a form is not saved by itself, a chosen field or action
   // asks for the inputs that fit it.
   document.addEventListener("change", (event) => {
