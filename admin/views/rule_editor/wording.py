@@ -24,6 +24,8 @@ def problem_text(problem: Problem, decision: Decision, lang: str, action: str | 
             "field": _("The condition is not finished: choose a field."),
             "op": _("The condition is not finished: choose a comparison."),
         }.get(key, _("The condition is not finished: fill in the value."))
+    if problem.code == "missing_key" and key == "action":
+        return _("It is not chosen what to do.")
     if problem.code == "empty_group":
         return _("There is no condition here yet: add one.")
     if problem.code in ("missing_parameter", "missing_key") and action:
