@@ -56,6 +56,10 @@ def _accept(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     return Operation(Place(), edit, _("The test case now expects this answer."))
 
 
+def _accept_all(here: Room, draft: RulesetDraft, form: Form) -> Operation:
+    return Operation(Place(), editing_cases.expect_now, _("The test cases now expect these answers."))
+
+
 def _remove(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     index, _case = _of(draft, form)
     return Operation(Place(), editing_cases.remove_case(index), _("The test case is removed."))
@@ -66,6 +70,7 @@ CASE_OPERATIONS: Mapping[str, Maker] = {
     "rename-case": _rename,
     "case-facts": _change_facts,
     "accept-case": _accept,
+    "accept-cases": _accept_all,
     "remove-case": _remove,
 }
 
@@ -81,7 +86,7 @@ def _facts(here: Room, text: str) -> dict[str, Any]:
     """Return facts that a page of ours wrote. Raises NotFound for anything else."""
     try:
         facts = json.loads(text[:_LONGEST])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NotFound(what="facts") from None
     if not isinstance(facts, dict) or trials.check_facts(here.decision, facts) is not None:
         raise NotFound(what="facts")

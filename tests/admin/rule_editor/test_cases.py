@@ -1,5 +1,6 @@
 """The page of the test cases: the failing first, coverage, the facts changed in a form, a new answer accepted."""
 
+from rules_engine.services import editing_cases
 from tests.admin.rule_editor.conftest import Editor, form_with
 
 PAGE = "/rules/assignment/cases"
@@ -14,6 +15,19 @@ def test_what_fails_stands_first_with_links_to_its_rules(head: Editor) -> None:
     head.send(form_with(text, "accept-case"), "accept-case")
     assert head.body()["cases"][0]["expect"] == {"fired": ["otherwise"]}
     assert "Все примеры сходятся" in head.browser.get(PAGE).text
+
+
+def test_what_fails_is_taken_over_together(head: Editor) -> None:
+    head.open()
+    form = form_with(head.browser.get(f"{PAGE}?edit=0").text, "case-facts")
+    head.send(form, "case-facts", **{"v:request.amount": "1"})
+    assert "accept-cases" not in head.browser.get(PAGE).text, "one alone has its own button"
+    body = head.body()
+    assert [one.passed for one in editing_cases.judge(body)] == [False]
+    twice = {**body, "cases": [*body["cases"], dict(body["cases"][0])]}
+    taken = editing_cases.expect_now(twice)
+    assert [one.passed for one in editing_cases.judge(taken)] == [True, True]
+    assert twice["cases"][0]["expect"] == {"fired": ["large"]}
 
 
 def test_coverage_names_the_rules_that_no_case_reaches(head: Editor) -> None:
