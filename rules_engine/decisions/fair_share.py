@@ -11,7 +11,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
-from typing import Final
+from typing import Final, Protocol
 
 from rules_engine.decisions.working_time import WorkingCalendar
 
@@ -56,6 +56,29 @@ class CatchUp:
     put_off: Fraction
 
 
+class Weighed(Protocol):
+    """Anyone who has the figures of a Standing, by the same names."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def entitlement(self) -> Fraction: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def value_minor(self) -> int: ...
+    @property
+    def last_received_us(self) -> int | None: ...
+    @property
+    def open_requests(self) -> int: ...
+    @property
+    def given_shortfall(self) -> Fraction | None: ...
+    @property
+    def count_before(self) -> int: ...
+    @property
+    def extra_per_day(self) -> int | None: ...
+
+
 class ValueStep(StrEnum):
     """Whether the request is worth at least the mean of the last 90 days; None where the step is off."""
 
@@ -82,7 +105,7 @@ class FairShare:
     All zero entitlements count as equal ones. Sums are kept as integers over one denominator.
     """
 
-    def __init__(self, standings: Sequence[Standing], value_step: ValueStep | None = None) -> None:
+    def __init__(self, standings: Sequence[Weighed], value_step: ValueStep | None = None) -> None:
         self._standings = standings
         self._value_step = value_step
         self.catching_up: dict[int, CatchUp] = {}
@@ -142,29 +165,36 @@ class FairShare:
         if not self._standings:
             return []
         largest = max(self._short)
-        level: list[Standing] = []
-        rest: list[tuple[int, Standing]] = []
+        level: list[Weighed] = []
+        rest: list[tuple[int, Weighed]] = []
         for short, standing in zip(self._short, self._standings, strict=True):
             if 2 * (largest - short) <= self._whole:
                 level.append(standing)
             else:
                 rest.append((-short, standing))
-        level.sort(key=self._tie_break)
+        ratios = self._value_ratios(level)
+        level.sort(key=lambda standing: (ratios.get(standing.id, 0), *longest_without(standing)))
         rest.sort(key=lambda item: (item[0], *longest_without(item[1])))
         return [s.id for s in level] + [s.id for _, s in rest]
 
-    def _tie_break(self, standing: Standing) -> tuple[Fraction, int, int]:
-        return (self._value_key(standing), *longest_without(standing))
+    def _value_ratios(self, level: Sequence[Weighed]) -> dict[int, int]:
+        """Return what each received in value for his entitlement, over one denominator, the first in order least.
 
-    def _value_key(self, standing: Standing) -> Fraction:
-        if self._value_step is None:
-            return Fraction(0)
+        Empty where there is nothing to choose between, or the value does not count.
+        """
+        if self._value_step is None or len(level) < 2:
+            return {}
+        sign = 1 if self._value_step is ValueStep.LARGE else -1
         # Without entitlement any value received is far ahead; dividing by one minute keeps the order exact.
-        ratio = Fraction(standing.value_minor) / (standing.entitlement or 1)
-        return ratio if self._value_step is ValueStep.LARGE else -ratio
+        minutes = [s.entitlement or 1 for s in level]
+        common = lcm(*(abs(one.numerator) for one in minutes))
+        return {
+            s.id: sign * s.value_minor * one.denominator * (common // one.numerator)
+            for s, one in zip(level, minutes, strict=True)
+        }
 
 
-def put_off_until_later(standings: Sequence[Standing], shares: Sequence[Fraction]) -> dict[int, Fraction]:
+def put_off_until_later(standings: Sequence[Weighed], shares: Sequence[Fraction]) -> dict[int, Fraction]:
     """Return how many requests each must be taken to have received already, by place; only those for whom it is any.
 
     So that, as the day began, nobody with a limit was behind by more than it and the half request that is level:
@@ -187,19 +217,19 @@ def put_off_until_later(standings: Sequence[Standing], shares: Sequence[Fraction
     return {n: behind[n] - limits[n] + shares[n] * added for n in chosen}
 
 
-def longest_without(standing: Standing) -> tuple[int, int]:
+def longest_without(standing: Weighed) -> tuple[int, int]:
     """Return a key that sorts the longest without a request first; never is longest; then the lower id."""
     last = standing.last_received_us
     return (-1 << 63 if last is None else last, standing.id)
 
 
-def least_loaded_order(standings: Sequence[Standing]) -> list[int]:
+def least_loaded_order(standings: Sequence[Weighed]) -> list[int]:
     """Return ids by fewest open requests, then the longest without a request, then the lower id."""
     ordered = sorted(standings, key=lambda s: (s.open_requests, *longest_without(s)))
     return [s.id for s in ordered]
 
 
-def round_robin_order(standings: Sequence[Standing], pointer: int | None) -> list[int]:
+def round_robin_order(standings: Sequence[Weighed], pointer: int | None) -> list[int]:
     """Return ids in rising order, beginning after `pointer`, the id served last (None: at the lowest)."""
     ids = sorted(s.id for s in standings)
     if pointer is None:

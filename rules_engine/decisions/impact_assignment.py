@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from rules_engine.decisions.assignment import OutcomeKind
-from rules_engine.decisions.picking import pick
+from rules_engine.decisions.picking import choose
 from rules_engine.decisions.roster import Roster
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.model import OTHERWISE, Action, Ruleset
@@ -79,7 +79,7 @@ class AssignmentRules:
                 return Given(OutcomeKind.LEFT_UNASSIGNED, rule=rule)
             found = known.get(self._keys[rule])
             if found is None:
-                picked = pick(decisive, rule, roster())
+                picked = choose(decisive, roster())
                 found = picked.chosen
                 if found is None:
                     found = Tried.WAITS if picked.waits_for is not None else Tried.NOBODY

@@ -5,7 +5,7 @@ or why not, his figures, and his place. The first pool with an eligible candidat
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import floor
@@ -14,7 +14,6 @@ from typing import Any, Final
 from rules_engine.decisions.fair_share import (
     CatchUp,
     FairShare,
-    Standing,
     Strategy,
     ValueStep,
     least_loaded_order,
@@ -37,6 +36,7 @@ from rules_engine.language.vocabulary import FIELDS
 
 _SHORTFALL: Final = "candidate.shortfall"
 _COVER: Final = Pool("cover", None, "")
+_NOT_AMONG: Final = Refusal(Refused.AMONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,81 +154,146 @@ class Pick:
     depends_on_others: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whom an action gives the request to, without the trace; both None: nobody. `waits_for` as in Pick."""
+
+    chosen: int | None
+    waits_for: int | None = None
+
+
 def pick(action: Action, rule: str, roster: Roster) -> Pick:
     """Return whom `action` (assign or reassign) gives the request to, with the trace of every pool tried."""
+    tried, waits_for = _tried(action, roster, explained=True)
+    attempts = tuple(one.attempt(rule, roster) for one in tried)
+    if tried and tried[-1].chosen is not None:
+        return Pick(attempts, tried[-1].chosen, tried[-1].pointer)
+    return Pick(attempts, waits_for=waits_for, depends_on_others=_depends_on_others(attempts))
+
+
+def choose(action: Action, roster: Roster) -> Choice:
+    """Return whom `pick` picks, in half its time: nobody is told why the others were not."""
+    tried, waits_for = _tried(action, roster, explained=False)
+    chosen = tried[-1].chosen if tried else None
+    return Choice(chosen, waits_for if chosen is None else None)
+
+
+def _tried(action: Action, roster: Roster, *, explained: bool) -> tuple[list["_Tried"], int | None]:
+    """Return the pools tried, the deciding one last, and for whom the action would rather wait."""
     strategy = Strategy(action.text("strategy") or Strategy.FAIR_SHARE)
     if_absent = action.text("if_absent") or "next_rule"
     excepted = {roster.named(who) for who in action.texts("except")}
     among = action.group("among")
-    attempts: list[Attempt] = []
+    tried: list[_Tried] = []
     waits_for: int | None = None
     pools = list(action.pools("to"))
     tried_cover = any(pool.name == "cover" for pool in pools)
     while pools:
         pool = pools.pop(0)
-        attempt, pointer = _attempt(pool, rule, roster, strategy, among, excepted)
-        attempts.append(attempt)
-        chosen = attempt.chosen
-        if chosen is not None:
-            return Pick(tuple(attempts), chosen.id, pointer)
-        if pool.name not in ("owner", "cover", "previous") or not _is_absent(attempt):
+        found = _try(pool, roster, strategy, among, excepted, explained=explained)
+        tried.append(found)
+        if found.chosen is not None:
+            return tried, None
+        if pool.name not in ("owner", "cover", "previous") or not found.is_absent:
             continue
         if if_absent == "wait" and waits_for is None:
-            waits_for = attempt.verdicts[0].id
+            waits_for = found.members[0].id
         elif if_absent == "cover" and not tried_cover:
             tried_cover = True
             pools.insert(0, _COVER)
-    return Pick(tuple(attempts), waits_for=waits_for, depends_on_others=_depends_on_others(attempts))
+    return tried, waits_for
 
 
-def _attempt(
+@dataclass(slots=True)
+class _Tried:
+    """One pool tried: its people, why some of them could not be chosen, and the others in order.
+
+    `share` is there where fair share put them in order.
+    """
+
+    pool: Pool
+    strategy: Strategy
+    members: Sequence[Candidate]
+    refusals: Mapping[int, Refusal]
+    order: Sequence[int]
+    share: FairShare | None
+    pointer: tuple[str, int] | None
+    ignores_holds: bool
+
+    @property
+    def chosen(self) -> int | None:
+        return self.order[0] if self.order else None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the one person of the pool is there and away."""
+        refusal = self.refusals.get(self.members[0].id) if self.members else None
+        return refusal is not None and refusal.code is Refused.ABSENT
+
+    def attempt(self, rule: str, roster: Roster) -> Attempt:
+        """Return what the trace says of it."""
+        places = {id_: place for place, id_ in enumerate(self.order, 1)}
+        shortfalls = self.share.shortfalls if self.share else {}
+        catching_up = self.share.catching_up if self.share else {}
+        verdicts = tuple(
+            Verdict(
+                candidate.id,
+                candidate.login,
+                candidate.name,
+                self.refusals.get(candidate.id),
+                candidate.count,
+                candidate.value_minor,
+                candidate.entitlement,
+                candidate.open_requests,
+                shortfalls.get(candidate.id),
+                places.get(candidate.id),
+                catching_up.get(candidate.id),
+            )
+            for candidate in self.members
+        )
+        one_person = self.pool.name in ONE_PERSON
+        by_share = not one_person and self.strategy is Strategy.FAIR_SHARE
+        return Attempt(
+            rule,
+            self.pool.name,
+            self.pool.argument,
+            None if one_person else self.strategy,
+            verdicts,
+            self.ignores_holds and bool(self.order),
+            roster.value_step if by_share else None,
+        )
+
+
+def _try(
     pool: Pool,
-    rule: str,
     roster: Roster,
     strategy: Strategy,
     among: Group | None,
     excepted: set[int | None],
-) -> tuple[Attempt, tuple[str, int] | None]:
+    *,
+    explained: bool,
+) -> _Tried:
     members = roster.members(pool)
+    one_person = pool.name in ONE_PERSON
     # What belongs to one person reaches him through a pause too.
-    holds = pool.name not in ONE_PERSON and any(candidate.is_on_hold for candidate in members)
-    willing, refusals = _willing(members, roster, among, excepted, holds=holds)
+    holds = not one_person and any(candidate.is_on_hold for candidate in members)
+    willing, refusals = _willing(members, roster, among, excepted, holds=holds, explained=explained)
     ignores_holds = holds and not willing
     if ignores_holds:
-        willing, refusals = _willing(members, roster, among, excepted, holds=False)
-    standings = [candidate.standing for candidate in willing]
-    one_person = pool.name in ONE_PERSON
-    ordered = _ordered(standings, strategy, roster.pool_key(pool), roster)
-    order, shortfalls, pointer = ordered.order, ordered.shortfalls, ordered.pointer
-    places = {id_: place for place, id_ in enumerate(order, 1)}
-    verdicts = tuple(
-        Verdict(
-            candidate.id,
-            candidate.login,
-            candidate.name,
-            refusals.get(candidate.id),
-            candidate.count,
-            candidate.value_minor,
-            candidate.entitlement,
-            candidate.open_requests,
-            shortfalls.get(candidate.id),
-            places.get(candidate.id),
-            ordered.catching_up.get(candidate.id),
-        )
-        for candidate in members
-    )
-    ignores_holds = ignores_holds and bool(willing)
-    by_share = not one_person and strategy is Strategy.FAIR_SHARE
-    attempt = Attempt(
-        rule,
-        pool.name,
-        pool.argument,
-        None if one_person else strategy,
-        verdicts,
-        ignores_holds,
-        roster.value_step if by_share else None,
-    )
-    return attempt, None if one_person else pointer
+        willing, refusals = _willing(members, roster, among, excepted, holds=False, explained=explained)
+    share: FairShare | None = None
+    pointer: tuple[str, int] | None = None
+    match strategy:
+        case Strategy.FAIR_SHARE:
+            share = FairShare(willing, roster.value_step)
+            order = share.order
+        case Strategy.LEAST_LOADED:
+            order = least_loaded_order(willing)
+        case Strategy.ROUND_ROBIN:
+            pool_key = roster.pool_key(pool)
+            order = round_robin_order(willing, roster.pointers.get(pool_key))
+            pointer = (pool_key, order[0]) if order and not one_person else None
+    return _Tried(pool, strategy, members, refusals, order, share, pointer, ignores_holds)
 
 
 def _willing(
@@ -238,8 +303,12 @@ def _willing(
     excepted: set[int | None],
     *,
     holds: bool,
+    explained: bool,
 ) -> tuple[list[Candidate], dict[int, Refusal]]:
-    """Return who of a pool is eligible, and why the others are not; `holds` says whether pauses count."""
+    """Return who of a pool is eligible, and why the others are not.
+
+    `holds` says whether pauses count, `explained` whether to name the condition that somebody does not meet.
+    """
     refusals: dict[int, Refusal] = {}
     willing: list[Candidate] = []
     for candidate in members:
@@ -253,36 +322,16 @@ def _willing(
         else:
             refusals[candidate.id] = refusal
     if among is not None:
-        willing = _among(among, willing, roster, refusals)
+        willing = _among(among, willing, roster, refusals, explained=explained)
     return willing, refusals
 
 
-@dataclass(frozen=True, slots=True)
-class _Ordered:
-    """Ids in order; shortfalls where fair share computed them; the new pointer of round robin."""
-
-    order: list[int]
-    shortfalls: Mapping[int, Fraction] = field(default_factory=dict)
-    catching_up: Mapping[int, CatchUp] = field(default_factory=dict)
-    pointer: tuple[str, int] | None = None
-
-
-def _ordered(standings: Sequence[Standing], strategy: Strategy, pool_key: str, roster: Roster) -> _Ordered:
-    match strategy:
-        case Strategy.FAIR_SHARE:
-            share = FairShare(standings, roster.value_step)
-            return _Ordered(share.order, share.shortfalls, share.catching_up)
-        case Strategy.LEAST_LOADED:
-            return _Ordered(least_loaded_order(standings))
-        case Strategy.ROUND_ROBIN:
-            order = round_robin_order(standings, roster.pointers.get(pool_key))
-            return _Ordered(order, pointer=(pool_key, order[0]) if order else None)
-
-
-def _among(among: Group, willing: list[Candidate], roster: Roster, refusals: dict[int, Refusal]) -> list[Candidate]:
+def _among(
+    among: Group, willing: list[Candidate], roster: Roster, refusals: dict[int, Refusal], *, explained: bool
+) -> list[Candidate]:
     """Return who of `willing` meets the conditions; the reasons of the others go into `refusals`."""
     holds, needs_shortfall = _compiled(among)
-    shortfalls = FairShare([c.standing for c in willing]).shortfalls if needs_shortfall else {}
+    shortfalls = FairShare(willing).shortfalls if needs_shortfall else {}
     eligible: list[Candidate] = []
     for candidate in willing:
         facts = roster.facts_of(candidate.id)
@@ -291,8 +340,8 @@ def _among(among: Group, willing: list[Candidate], roster: Roster, refusals: dic
         if holds(facts):
             eligible.append(candidate)
             continue
-        failed = first_failed(among, facts)
-        refusals[candidate.id] = Refusal.of_condition(failed) if failed else Refusal(Refused.AMONG)
+        failed = first_failed(among, facts) if explained else None
+        refusals[candidate.id] = Refusal.of_condition(failed) if failed else _NOT_AMONG
     return eligible
 
 
@@ -301,13 +350,7 @@ def _compiled(among: Group) -> tuple[Predicate, bool]:
     return compile_group(among), any(condition.field == _SHORTFALL for condition in among.conditions())
 
 
-def _is_absent(attempt: Attempt) -> bool:
-    """Return whether the one person of the pool is there and away."""
-    refusal = attempt.verdicts[0].refusal if attempt.verdicts else None
-    return refusal is not None and refusal.code is Refused.ABSENT
-
-
-def _depends_on_others(attempts: list[Attempt]) -> bool:
+def _depends_on_others(attempts: Sequence[Attempt]) -> bool:
     for attempt in attempts:
         for verdict in attempt.verdicts:
             refusal = verdict.refusal

@@ -66,7 +66,7 @@ class Callers:
         former = self._picture.managers.get(former_id) if former_id is not None else None
         here = [one for one in self._everybody().values() if one.is_active and not one.is_absent and one.id != besides]
         team = [one for one in here if former is not None and one.team is not None and one.team == former.team_code]
-        order = FairShare([one.standing for one in team or here]).order
+        order = FairShare(team or here).order
         return self._picture.managers[order[0]] if order else None
 
     def first_free(self, manager: ManagerRef, from_us: int, within: int) -> tuple[int, int] | None:

@@ -295,7 +295,7 @@ def _hand_outcome(chosen: ManagerRef, roster: Roster) -> AssignmentOutcome:
     """Return the outcome with its trace: who could have got it, with counts and shortfalls, and who was chosen."""
     candidates = [one for one in roster.candidates.values() if one.is_active]
     refusals = {one.id: refused_by_nature(one, roster) for one in candidates}
-    standings = [one.standing for one in candidates if refusals[one.id] is None or one.id == chosen.id]
+    standings = [one for one in candidates if refusals[one.id] is None or one.id == chosen.id]
     share = FairShare(standings)
     # He is first because a person chose him; behind him they stand as fair share would have had them.
     order = [chosen.id, *(id_ for id_ in share.order if id_ != chosen.id)]
