@@ -99,7 +99,7 @@ def add_rule_by_mouse(head: Person) -> None:
 
 
 def add_rule_by_keyboard(head: Person) -> None:
-    """The large ones of them go to one person, within a quarter of an hour; it comes after the first, and never acts."""
+    """The large ones of them go to one person, within a quarter of an hour; behind the first, it never acts."""
     page, keys = head.page, head.page.keyboard
     tab_to(head, "#add-rule")
     keys.press("Enter")
