@@ -24,10 +24,11 @@ from rules_engine.models import (
     OverdueAction,
     OverdueState,
     Request,
+    RulesetApproval,
     RulesetDraft,
     RulesetVersion,
 )
-from rules_engine.services import editing, overload, rulebook
+from rules_engine.services import approvals, editing, overload, rulebook
 from rules_engine.services.call_sheets import CallsOfDay, done_today
 from rules_engine.services.reference import reference
 
@@ -94,6 +95,8 @@ class Card:
     decision: str
     version: RulesetVersion | None
     draft: RulesetDraft | None
+    waiting: RulesetApproval | None
+    """The draft waits for somebody's approval."""
     decisions: int
     by_otherwise: int
     """Decisions that no rule caught."""
@@ -103,7 +106,7 @@ class Card:
 
 
 def card(session: Session, decision: str, now: datetime) -> Card:
-    """Return the card of a decision: five small queries."""
+    """Return the card of a decision: six small queries at most."""
     since = now - PERIOD
     try:
         version: RulesetVersion | None = rulebook.in_force_at(session, decision, now)
@@ -115,6 +118,7 @@ def card(session: Session, decision: str, now: datetime) -> Card:
         .where(Decision.decision == decision, Decision.at > since, Decision.at <= now)
         .group_by(fired)
     ).all()
+    draft = editing.draft(session, decision)
     enabled: Sequence[dict[str, Any]] = (
         [rule for rule in version.body.get("rules", []) if rule.get("enabled", True)] if version else []
     )
@@ -123,7 +127,8 @@ def card(session: Session, decision: str, now: datetime) -> Card:
     return Card(
         decision=decision,
         version=version,
-        draft=editing.draft(session, decision),
+        draft=draft,
+        waiting=approvals.waiting(session, decision) if draft else None,
         decisions=sum(number for _text, number in counts),
         by_otherwise=sum(number for text, number in counts if text == f'["{OTHERWISE}"]'),
         unused=tuple(rule.get("title", {}) for rule in enabled if f'"{rule["id"]}"' not in seen),

@@ -224,8 +224,9 @@ def test_an_evening_with_the_rules_of_assignment(company: Site, person: Seat) ->
 
     other = person()
     other.log_in("viktor")
-    other.open("/rules/")
-    other.open("/rules/assignment/approval")
+    other.open("/")
+    other.page.get_by_text("ждёт утверждения: посмотрите и решите").click()
+    other.page.wait_for_url("**/rules/assignment/approval")
     assert "Казахстан отдельно" in other.page.locator("main").inner_text()
     assert "крупных знает Вера" in other.page.locator("main").inner_text()
     other.look_at_both_widths("evening-approval")
