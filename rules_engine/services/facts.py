@@ -7,6 +7,7 @@ its own is asked for, and costs at most one query whatever the number of request
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import BindParameter, Select, bindparam, func, or_, select, union_all
@@ -20,12 +21,13 @@ from rules_engine.language.values import Canonical, Facts, canonical_text
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Client, Contact, Request, RequestStatus
 from rules_engine.services import money_facts
-from rules_engine.services.loads import HELD, NOTHING, Load, loads
+from rules_engine.services.loads import HELD, NOTHING, Carried, Load, loads
 from rules_engine.services.pauses import NO_PAUSES, Pauses, pauses_of
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference, reference
 
 _Value = Canonical | Iterable[str] | None
+_OfPerson = Callable[[ManagerRef, Carried, int], Canonical | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +104,22 @@ def candidate_facts(
 
 
 def person_facts(
-    group: str, manager: ManagerRef, load: Load, now_us: int, wanted: Collection[str]
+    group: str, manager: ManagerRef, load: Carried, now_us: int, wanted: frozenset[str]
 ) -> dict[str, Canonical]:
     """Return the facts of the holder (group `manager`) or of a candidate, as far as they are wanted."""
     facts: dict[str, Canonical] = {}
-    for name, value in _PERSON.items():
-        key = f"{group}.{name}"
-        if key in wanted:
-            seen = value(manager, load, now_us)
-            if seen is not None:
-                facts[key] = seen
+    for key, value in _wanted_of_person(group, wanted):
+        seen = value(manager, load, now_us)
+        if seen is not None:
+            facts[key] = seen
     if group == "candidate" and "candidate.is_on_duty" in wanted:
         facts["candidate.is_on_duty"] = manager.is_on_duty(from_us(now_us))
     return facts
+
+
+@lru_cache(maxsize=256)
+def _wanted_of_person(group: str, wanted: frozenset[str]) -> tuple[tuple[str, _OfPerson], ...]:
+    return tuple((key, value) for name, value in _PERSON.items() if (key := f"{group}.{name}") in wanted)
 
 
 def own_facts(request: Request, wanted: Collection[str]) -> dict[str, Canonical | None]:
@@ -236,7 +241,7 @@ _OF_REQUEST: Final[Mapping[str, Callable[[Request], Canonical | None]]] = {
     "event.name": lambda _: None,
 }
 
-_PERSON: Final[Mapping[str, Callable[[ManagerRef, Load, int], Canonical | None]]] = {
+_PERSON: Final[Mapping[str, _OfPerson]] = {
     "name": lambda manager, _load, _now: manager.login,
     "team": lambda manager, _load, _now: manager.team_code,
     "skills": lambda manager, _load, _now: tuple(sorted(manager.skills)) or None,

@@ -6,7 +6,6 @@ assignments and the calendars say of that instant.
 """
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,22 +24,18 @@ from rules_engine.language.values import Facts, parse_facts
 from rules_engine.models import Request, RequestStatus
 from rules_engine.services import rulebook, settings_store
 from rules_engine.services.facts import see
-from rules_engine.services.impact_decisions import COUNT, NEXT, REQUESTS, UNMOVED, cursor_of, span
+from rules_engine.services.impact_decisions import COUNT, NEXT, REQUESTS, UNMOVED, Details, cursor_of, span
 from rules_engine.services.impact_parts import Budget, Json, Question, Slice, add_to, titles_of
 from rules_engine.services.past_clients import PastClients
 from rules_engine.services.past_loads import PastLoads
-from rules_engine.services.past_roster import PastStage
+from rules_engine.services.past_roster import PastPeople
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import Reference, reference
 from rules_engine.services.weighing import ASSIGNMENT
 
 _BATCH: Final = 2_000
 _FACTS_KEPT: Final = 10_000
-_BEGINNING: Final = 2_048
-"""So many bytes of a record hold the facts, as a rule."""
 _UNKNOWN: Final = object()
-_FACTS: Final = b'{"facts":'
-_AFTER_FACTS: Final = b',"rules":['
 _CLIENTS: Final = ("client.", "owner.")
 
 
@@ -144,6 +139,16 @@ class _Work:
         self._within = settings_store.number(session, settings_store.ANSWER_WITHIN)
         self._requests: dict[int, Request] = {}
         self._clients: PastClients | None = None
+        if self._kept.people is not None:
+            self._kept.people.loads.read_in(session)
+
+    @property
+    def _people(self) -> PastPeople:
+        kept = self._kept
+        if kept.people is None:
+            loads = PastLoads(self._session, self._picture, kept.since, kept.until)
+            kept.people = PastPeople(self._picture, loads, [kept.live.ruleset, kept.draft.ruleset])
+        return kept.people
 
     def prepare(self, found: Sequence[Any]) -> None:
         """Read what the facts of these decisions lack: what their rules did not look at and ours do."""
@@ -162,12 +167,10 @@ class _Work:
         if row.payload is None:
             add_one(state["unknown"], "pruned")
             return None
-        text = zlib.decompressobj().decompress(row.payload, _BEGINNING)
-        if _AFTER_FACTS not in text:
-            text = zlib.decompress(row.payload)
         try:
-            matched = self._matched(row, text)
-            pair = self._pair(row, matched)
+            details = Details(row.payload)
+            matched = self._matched(row, details.facts)
+            pair = self._pair(row, matched, details)
         except (FactsInvalid, NotFound, KeyError, ValueError):
             # Written by another release, or about what is no more.
             add_one(state["unknown"], "unreadable")
@@ -214,10 +217,8 @@ class _Work:
             state["answer"][1] += live.within or self._within
             state["answer"][2] += draft.within or self._within
 
-    def _matched(self, row: Any, text: bytes) -> _Matched:
+    def _matched(self, row: Any, written: bytes) -> _Matched:
         kept = self._kept
-        end = text.index(_AFTER_FACTS)
-        written = text[len(_FACTS) : end]
         lacking = kept.lacking(row.version_id)
         if not lacking and (known := kept.matched.get(written)) is not None:
             return known
@@ -255,7 +256,7 @@ class _Work:
                 facts |= seen
         return facts
 
-    def _pair(self, row: Any, matched: _Matched) -> tuple[Given, Given]:
+    def _pair(self, row: Any, matched: _Matched, details: Details) -> tuple[Given, Given]:
         """Return what both rulesets do; the record is read whole only where they can differ."""
         kept = self._kept
         is_live = row.version_id in kept.same_as_live
@@ -266,14 +267,13 @@ class _Work:
             if live is not None and unchanged(matched.live_keys, matched.draft_keys, place):
                 rule = None if place is None else kept.draft.rule_at(matched.draft, place)
                 return live, Given(live.kind, live.manager_id, rule, kept.draft.within(rule) if rule else None)
-        outcome = json.loads(zlib.decompress(row.payload))["outcome"]
+        outcome = details.outcome()
         known = kept.stored(self._session, row.version_id).known_of(outcome)
         made: list[Roster] = []
 
         def roster() -> Roster:
             if not made:
-                past = kept.loads(self._session, self._picture)
-                made.append(PastStage(self._session, self._picture, past, row, outcome, matched.facts).roster())
+                made.append(self._people.roster(row, outcome, matched.facts))
             return made[0]
 
         live = kept.live.given(matched.live, known, roster)
@@ -300,7 +300,7 @@ class _Kept:
     since: datetime
     until: datetime
     values: dict[tuple[str, type, Any], Any] = field(default_factory=dict)
-    past: PastLoads | None = None
+    people: PastPeople | None = None
     known_clients: PastClients | None = None
 
     def parsed(self, document: Mapping[str, Any]) -> Facts:
@@ -328,11 +328,6 @@ class _Kept:
         if found is None:
             found = self.versions[version_id] = AssignmentRules(rulebook.ruleset_of(session, version_id))
         return found
-
-    def loads(self, session: Session, picture: Reference) -> PastLoads:
-        if self.past is None:
-            self.past = PastLoads(session, picture, self.since, self.until)
-        return self.past
 
     def clients(self, session: Session, picture: Reference) -> PastClients:
         self.known_clients = PastClients(session, picture)

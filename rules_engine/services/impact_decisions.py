@@ -1,14 +1,22 @@
 """The stored decisions of assignment that an impact goes through, batch by batch, with what lies beside them."""
 
+import zlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from pydantic_core import from_json
 from sqlalchemy import BigInteger, Select, and_, bindparam, func, or_, select, type_coerce
 
 from rules_engine.models import Client, Decision, DecisionDetail, Request, UtcDateTime
-from rules_engine.services.impact_parts import Question
+from rules_engine.services.impact_parts import Json, Question
 from rules_engine.services.weighing import ASSIGNMENT
+
+_BEGINNING: Final = 2_048
+"""So many bytes of a record hold the facts, as a rule."""
+_FACTS: Final = b'{"facts":'
+_AFTER_FACTS: Final = b',"rules":['
+_OUTCOME: Final = b',"outcome":'
 
 UNMOVED: Final = (
     "source",
@@ -84,3 +92,36 @@ def _next_decisions() -> Select[*tuple[Any, ...]]:
 
 NEXT: Final = _next_decisions()
 REQUESTS: Final = select(Request).where(Request.id.in_(bindparam("requests", expanding=True)))
+
+
+class Details:
+    """What lies beside a stored decision, unpacked as far as it is read.
+
+    What cannot be read, as of another release, raises ValueError or KeyError.
+    """
+
+    __slots__ = ("_end", "_stream", "_text")
+
+    def __init__(self, payload: bytes) -> None:
+        self._stream = zlib.decompressobj()
+        self._text = self._stream.decompress(payload, _BEGINNING)
+        if _AFTER_FACTS not in self._text:
+            self._unpack_rest()
+        self._end = self._text.index(_AFTER_FACTS)
+
+    @property
+    def facts(self) -> bytes:
+        """The facts as they were written, JSON."""
+        return self._text[len(_FACTS) : self._end]
+
+    def outcome(self) -> Json:
+        """Return the outcome that was recorded."""
+        self._unpack_rest()
+        # A quotation mark inside a string is escaped: this is the key itself, and no rule has one of that name.
+        begin = self._text.index(_OUTCOME, self._end)
+        found: Json = from_json(b"{" + self._text[begin + 1 :])
+        return cast(Json, found["outcome"])
+
+    def _unpack_rest(self) -> None:
+        if self._stream.unconsumed_tail:
+            self._text += self._stream.decompress(self._stream.unconsumed_tail)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import BindParameter, ColumnElement, Integer, ScalarSelect, Select, bindparam, func, literal, select
 from sqlalchemy.orm import Session
@@ -47,6 +47,21 @@ class Load:
     overdue_callbacks: int = 0
     counted_today: int = 0
     """What his balance has changed by since local midnight."""
+
+
+class Carried(Protocol):
+    """Whatever tells of a manager the figures of a Load that conditions can ask for."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def open_requests(self) -> int: ...
+    @property
+    def unanswered_requests(self) -> int: ...
+    @property
+    def received_today(self) -> int: ...
+    @property
+    def overdue_callbacks(self) -> int: ...
 
 
 NOTHING: Final = Load()

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, Final
@@ -12,10 +12,9 @@ from sqlalchemy import BigInteger, func, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from rules_engine.decisions.fair_share import ValueStep
-from rules_engine.decisions.instants import from_us, to_us
+from rules_engine.decisions.instants import NEVER_US, from_us, to_us
 from rules_engine.models import Assignment, Callback, LedgerEntry, Request
 from rules_engine.services.ledger_rows import month_of
-from rules_engine.services.loads import Load
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import Reference
 from rules_engine.services.request_values import DAYS, ENOUGH
@@ -53,43 +52,50 @@ class PastLoads:
         self._since, self._until = since, until
         self._received: dict[int, _Received] = defaultdict(_Received)
         self._balances: dict[tuple[str, int], _Balance] = defaultdict(_Balance)
-        self._day_starts: dict[date, int] = {}
+        self._day = (0, 0, "")
         self._read_assignments()
         self._read_ledger()
 
-    def before(self, at: datetime, decision_id: int) -> "LoadsBefore":
+    def read_in(self, session: Session) -> None:
+        """Read what is still to be read in this session: the one before is over."""
+        self._session = session
+
+    def before(self, us: int, decision_id: int) -> "LoadsBefore":
         """Return what managers carried just before a decision; each is looked up when he is asked for."""
-        day_start = self._day_starts.get(day := self._picture.day_of(at))
-        if day_start is None:
-            day_start = self._day_starts[day] = to_us(self._picture.start_of_day(day))
-        return LoadsBefore(self, to_us(at), decision_id, month_of(at, self._picture.zone), day_start)
+        return LoadsBefore(self, us, decision_id)
 
-    def last_received_us(self, manager_id: int, us: int, decision_id: int) -> int | None:
-        """Return when a manager had last received a request; None: never."""
-        received = self._received.get(manager_id)
-        place = _place(received.at, received.decisions, us, decision_id) if received is not None else 0
-        return received.at[place - 1] if received is not None and place else self._earlier.get(manager_id)
+    def day_of(self, us: int) -> tuple[str, int]:
+        """Return the business month of an instant, and when its day began."""
+        begins, ends, month = self._day
+        if not begins <= us < ends:
+            day = self._picture.day_of(at := from_us(us))
+            begins = to_us(self._picture.start_of_day(day))
+            ends = to_us(self._picture.start_of_day(day + timedelta(days=1)))
+            month = month_of(at, self._picture.zone)
+            self._day = begins, ends, month
+        return month, begins
 
-    def at(self, manager_id: int, us: int, decision_id: int, month: str, day_start: int) -> Load:
-        """Return what a manager carried just before a decision at an instant of that month and day."""
-        received = self._received.get(manager_id)
-        count, value, before = self._balance(manager_id, month, us, decision_id, day_start)
-        if received is None:
-            last = self._earlier.get(manager_id)
-            return Load(count, value, from_us(last) if last else None, counted_today=count - before)
-        place = _place(received.at, received.decisions, us, decision_id)
-        last = received.at[place - 1] if place else self._earlier.get(manager_id)
-        held = received.held[place - 1] if place else 0
-        return Load(
-            count=count,
-            value_minor=value,
-            last_received_at=from_us(last) if last is not None else None,
-            open_requests=max(held - bisect_right(received.ended, us), 0),
-            unanswered_requests=max(held - bisect_right(received.settled, us), 0),
-            received_today=place - bisect_left(received.at, day_start),
-            overdue_callbacks=self._overdue(manager_id, us),
-            counted_today=count - before,
-        )
+    def received(self, manager_id: int) -> "_Received | None":
+        return self._received.get(manager_id)
+
+    def received_earlier(self, manager_id: int) -> int | None:
+        """Return when a manager last received a request before all those that are kept here; None: never."""
+        return self._earlier.get(manager_id)
+
+    def balance(self, month: str, manager_id: int) -> "_Balance | None":
+        return self._balances.get((month, manager_id))
+
+    def overdue(self, manager_id: int, us: int) -> int:
+        """Return how many planned calls in his list were overdue."""
+        begun, ended = self._calls.get(manager_id, ([], []))
+        return bisect_right(begun, us) - bisect_right(ended, us)
+
+    def previous_holder(self, client_id: int, us: int, itself: int) -> int | None:
+        """Return who held the latest other request of the client that somebody had then; None where nobody did."""
+        for _, request_id, manager_id, begins, ends in self._held.get(client_id, ()):
+            if request_id != itself and begins <= us < ends:
+                return manager_id
+        return None
 
     def value_step(self, value: int | None, at: datetime, request_id: int) -> ValueStep | None:
         """Return whether a request of this value was worth at least the mean of the 90 days before."""
@@ -108,19 +114,6 @@ class PastLoads:
         if number <= 0:
             return None
         return ValueStep.LARGE if value * number >= total else ValueStep.SMALL
-
-    def _balance(self, manager_id: int, month: str, us: int, decision_id: int, day_start: int) -> tuple[int, int, int]:
-        """Return the balance of the month in requests and value, and in requests as the day began."""
-        found = self._balances.get((month, manager_id))
-        if found is None:
-            return 0, 0, 0
-        place = _place(found.at, found.decisions, us, decision_id)
-        morning = bisect_left(found.at, day_start)
-        return (
-            found.count[place - 1] if place else 0,
-            found.value[place - 1] if place else 0,
-            found.count[morning - 1] if morning else 0,
-        )
 
     def _read_assignments(self) -> None:
         early = self._since - _BEFORE
@@ -224,29 +217,113 @@ class PastLoads:
             ended.sort()
         return dict(found)
 
-    def _overdue(self, manager_id: int, us: int) -> int:
-        begun, ended = self._calls.get(manager_id, ([], []))
-        return bisect_right(begun, us) - bisect_right(ended, us)
+    @cached_property
+    def _held(self) -> dict[int, list[tuple[int, int, int, int, int]]]:
+        """Who held the requests of each client, the latest request first: received, its id, who, from when, until."""
+        statement = (
+            select(
+                Request.client_id,
+                _us(Request.received_at),
+                Request.id,
+                Assignment.manager_id,
+                _us(Assignment.assigned_at),
+                func.coalesce(_us(Assignment.ended_at), NEVER_US),
+            )
+            .join(Request, Request.id == Assignment.request_id)
+            .where(
+                Request.client_id.is_not(None),
+                Request.is_history.is_(False),
+                Assignment.assigned_at < self._until,
+                Assignment.ended_at.is_(None) | (Assignment.ended_at > self._since),
+            )
+            .order_by(Request.received_at.desc(), Request.id.desc())
+        )
+        found: dict[int, list[tuple[int, int, int, int, int]]] = defaultdict(list)
+        for client_id, *held in rows(self._session, statement, {}):
+            found[client_id].append((held[0], held[1], held[2], held[3], held[4]))
+        return dict(found)
 
 
 class LoadsBefore:
     """What managers carried just before one decision."""
 
-    def __init__(self, past: PastLoads, us: int, decision_id: int, month: str, day_start: int) -> None:
-        self._past = past
-        self._us, self._decision_id = us, decision_id
-        self._month, self._day_start = month, day_start
-        self._known: dict[int, Load] = {}
+    def __init__(self, past: PastLoads, us: int, decision_id: int) -> None:
+        self.past = past
+        self.us, self.decision_id = us, decision_id
+        self.month, self.day_start = past.day_of(us)
+        self._known: dict[int, LoadBefore] = {}
 
-    def load(self, manager_id: int) -> Load:
+    def load(self, manager_id: int) -> "LoadBefore":
         found = self._known.get(manager_id)
         if found is None:
-            found = self._past.at(manager_id, self._us, self._decision_id, self._month, self._day_start)
-            self._known[manager_id] = found
+            found = self._known[manager_id] = LoadBefore(self, manager_id)
         return found
 
-    def last_received_us(self, manager_id: int) -> int | None:
-        return self._past.last_received_us(manager_id, self._us, self._decision_id)
+
+class LoadBefore:
+    """What one manager carried just before a decision: the figures of a Load, each looked up when it is asked for."""
+
+    __slots__ = ("_before", "_manager_id", "_place", "_received")
+
+    def __init__(self, before: LoadsBefore, manager_id: int) -> None:
+        self._before = before
+        self._manager_id = manager_id
+        received = before.past.received(manager_id)
+        self._received = received
+        self._place = 0 if received is None else _place(received.at, received.decisions, before.us, before.decision_id)
+
+    @property
+    def last_received_us(self) -> int | None:
+        if self._received is not None and self._place:
+            return self._received.at[self._place - 1]
+        return self._before.past.received_earlier(self._manager_id)
+
+    @property
+    def open_requests(self) -> int:
+        return 0 if self._received is None else self._held_less(self._received.ended)
+
+    @property
+    def unanswered_requests(self) -> int:
+        return 0 if self._received is None else self._held_less(self._received.settled)
+
+    @property
+    def received_today(self) -> int:
+        return 0 if self._received is None else self._place - bisect_left(self._received.at, self._before.day_start)
+
+    @property
+    def overdue_callbacks(self) -> int:
+        return self._before.past.overdue(self._manager_id, self._before.us)
+
+    @property
+    def count(self) -> int:
+        balance, place = self._balance()
+        return balance.count[place - 1] if balance is not None and place else 0
+
+    @property
+    def value_minor(self) -> int:
+        balance, place = self._balance()
+        return balance.value[place - 1] if balance is not None and place else 0
+
+    @property
+    def counted_today(self) -> int:
+        balance, _ = self._balance()
+        if balance is None:
+            return 0
+        morning = bisect_left(balance.at, self._before.day_start)
+        return self.count - (balance.count[morning - 1] if morning else 0)
+
+    def _held_less(self, over: list[int]) -> int:
+        received = self._received
+        held = received.held[self._place - 1] if received is not None and self._place else 0
+        return max(held - bisect_right(over, self._before.us), 0)
+
+    def _balance(self) -> tuple["_Balance | None", int]:
+        """Return the ledger of the month, and how many of its entries came before."""
+        before = self._before
+        found = before.past.balance(before.month, self._manager_id)
+        if found is None:
+            return None, 0
+        return found, _place(found.at, found.decisions, before.us, before.decision_id)
 
 
 def _place(instants: list[int], decisions: list[int], us: int, decision_id: int) -> int:
