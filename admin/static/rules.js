@@ -100,7 +100,7 @@
       const { subject, seen: known } = form.elements;
       if (!subject || !known) continue;
       if (subject.value === rule) known.value = seen;
-      if (subject.value === "order") known.value = order;
+      if (subject.value === "order" && order) known.value = order;
     }
     const tried = document.querySelector("#try .verdicts");
     const search = document.querySelector("#try form[role=search]");
@@ -140,9 +140,13 @@
     if (input?.type === "text") input.select();
   };
   let left = "";
+  let stood = -1;
   let heard = null;
   document.addEventListener("htmx:beforeRequest", () => {
-    left = cardOf(document.activeElement)?.dataset.rule || left;
+    const card = cardOf(document.activeElement);
+    if (!card) return;
+    left = card.dataset.rule;
+    stood = cards().indexOf(card);
   });
 
   // The draft is swapped whole or in parts: what was done is said in a region that stays, and the focus finds its place.
@@ -153,7 +157,8 @@
     if (said && said !== heard) say(said.textContent);
     heard = said;
     const form = document.getElementById("open-form");
-    const wrong = form && form.querySelector('[aria-invalid="true"]');
+    // A group of inputs takes no focus itself: its first input does.
+    const wrong = form && form.querySelector(':is(input, select, textarea)[aria-invalid="true"]:not([hidden]), fieldset[aria-invalid="true"] :is(select, input:not([type="hidden"], [hidden]))');
     if (form && form.hasAttribute("data-begins")) {
       // Another field was chosen: one goes on at its value.
       form.removeAttribute("data-begins");
@@ -161,10 +166,11 @@
     }
     const lost = document.activeElement === document.body || document.activeElement === null;
     if (wrong && !document.activeElement.closest("#open-form")) wrong.focus();
-    else if (form && (lost || (event.target.id === "draft" && form.contains(document.activeElement)))) begin(first(form));
+    else if (form && (lost || (event.target.id === "draft" && form.contains(document.activeElement)))) begin(form.querySelector("[autofocus]") || wrong || first(form));
     else if (!form && lost && !back()) {
       // Where the pressed button is gone, one goes on at the rule that it changed, else at the one where one was.
-      const open = document.getElementById(`open-${(said && said.dataset.rule) || left}`);
+      // A removed rule leaves the focus to the one that took its place.
+      const open = document.getElementById(`open-${(said && said.dataset.rule) || left}`) || cards()[stood]?.querySelector(".open");
       if (open) open.focus({ preventScroll: true });
     }
     const active = document.querySelector("#rules > .rule.active, #rules > .rule:focus-within");

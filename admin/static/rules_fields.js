@@ -155,14 +155,26 @@
     const list = document.getElementById(search.dataset.filters);
     if (!list) return;
     search.hidden = false;
+    const none = document.createElement("p");
+    none.className = "muted";
+    none.setAttribute("role", "status");
+    none.textContent = search.dataset.none;
+    none.hidden = true;
+    list.after(none);
     for (const name of ["input", "change"])
       search.addEventListener(name, (event) => {
         event.stopPropagation();
         const word = plain(search.value);
-        for (const box of list.querySelectorAll(".check")) box.hidden = !plain(box.textContent).includes(word) && !box.querySelector("input").checked;
+        const all = [...list.querySelectorAll(".check")];
+        for (const box of all) box.hidden = !plain(box.textContent).includes(word) && !box.querySelector("input").checked;
+        none.hidden = all.some((box) => !box.hidden);
       });
     search.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") event.preventDefault();
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      // What alone is left of the list is what was meant.
+      const left = [...list.querySelectorAll(".check:not([hidden]) input:not(:checked)")];
+      if (search.value && left.length === 1) left[0].click();
     });
   };
 
