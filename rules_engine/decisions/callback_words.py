@@ -13,7 +13,7 @@ _WHY: Final = {
     "do_not_call": ("клиент попросил не звонить", "the client asked not to be called"),
     "no_consent": ("это предложение, а согласия клиента нет", "it is an offer, and there is no consent of the client"),
     "already_planned": ("такой звонок уже запланирован", "such a call is planned already"),
-    "already_made": ("по этой причине уже звонили", "there was a call for this cause already"),
+    "already_made": ("по этому поводу уже звонили", "there was a call for this cause already"),
     "frequency": ("с клиентом недавно говорили", "the client was spoken with lately"),
     "same_number": ("по этому номеру уже запланирован звонок", "a call of this number is planned already"),
     "no_working_time": ("у того, кто должен звонить, нет рабочего времени", "whoever is to call has no working time"),

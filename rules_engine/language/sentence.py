@@ -124,11 +124,15 @@ class _Writer:
         yield from self.actions(rule.then)
 
     def actions(self, actions: tuple[Action, ...]) -> Iterator[Span]:
+        last: Span | None = None
         for index, action in enumerate(actions):
             if index:
                 yield _text("; ")
-            yield from self._action(action)
-        yield _text(".")
+            for last in self._action(action):
+                yield last
+        # "3 раб. дн." ends the sentence already.
+        if last is None or not last.text.endswith("."):
+            yield _text(".")
 
     def _group(self, group: Group, *, outermost: bool = False) -> Iterator[Span]:
         negated = group.mode is Mode.NONE

@@ -200,3 +200,15 @@ def test_chips_point_at_what_they_show() -> None:
         "замещающий": "/rules/0/then/0/if_absent",
         "30 мин": "/rules/0/then/0/answer_within",
     }
+
+
+def test_a_sentence_that_ends_with_a_shortened_word_has_one_full_stop() -> None:
+    then = {"action": "schedule_callback", "occasion": "need_soon", "within_days": 3}
+    document = {
+        "decision": "callbacks",
+        "title": {"ru": "Звонки", "en": "Calls"},
+        "hit_policy": "collect",
+        "rules": [{"id": "soon", "title": {"ru": "Скоро", "en": "Soon"}, "then": [then]}],
+    }
+    assert said(document, "ru") == "Всегда: плановый звонок, повод: скоро понадобится; сделать за: 3 раб. дн."
+    assert said(document, "en").endswith(".") and not said(document, "en").endswith("..")
