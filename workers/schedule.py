@@ -1,7 +1,7 @@
 """The clock process: looks every two seconds whether something is due and wakes a worker; a bell wakes it at once.
 
 It keeps nothing in memory that matters, so any number of copies may run and any of them may die. While Redis is
-away it does the work itself: then Redis costs speed and nothing else.
+away, or nobody comes for what it asked for there, it does the work itself: then Redis costs speed and nothing else.
 """
 
 import logging
@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import redis
 from rq import Queue
@@ -27,6 +27,8 @@ from workers.entry import part
 from workers.queues import connect, enqueue_once, open_queue
 
 LOOK_SECONDS = 2.0
+PATIENCE = timedelta(seconds=6)
+"""How long the first of what is due may lie untouched: a wake-up can wait in a Redis where no worker can start."""
 UPKEEP: Mapping[str, float] = {"seal_audit": 5, "tidy": 3600}
 """Jobs that are done regardless of what is due, and every how many seconds."""
 
@@ -48,6 +50,8 @@ class Clock:
         self._redis = connection
         self._queue: Queue = open_queue(connection)
         self._redis_is_away = False
+        self._first: tuple[int, int] | None = None
+        self._first_since = datetime.min.replace(tzinfo=UTC)
         started = clock.monotonic()
         self._next = dict.fromkeys(("look", "beat", *UPKEEP), started)
 
@@ -83,8 +87,13 @@ class Clock:
 
     def _look(self, now: datetime) -> None:
         with self._reading() as session:
-            due = is_due(session, now)
-        if due and not self._enqueue("run_due"):
+            first = first_due(session, now)
+        if first != self._first:
+            self._first, self._first_since = first, now
+        if first is None:
+            return
+        is_heard = self._enqueue("run_due")
+        if not is_heard or now - self._first_since >= PATIENCE:
             jobs.work_through(self._settings, self._sessions)
 
     def _enqueue(self, name: str) -> bool:
@@ -109,15 +118,19 @@ class Clock:
         return True
 
 
-def is_due(session: Session, now: datetime) -> bool:
-    """Return whether something is due at `now`, also when somebody has it in hand. One step into an index.
+def first_due(session: Session, now: datetime) -> tuple[int, int] | None:
+    """Return id and epoch of what has been due longest at `now`, also when somebody has it in hand; None for nothing.
 
-    Whose lease is over only the claim can tell: on PostgreSQL leases go by the clock of the database.
+    One step into an index. Whose lease is over only the claim can tell: on PostgreSQL leases go by the clock of the
+    database. Whoever takes it in hand counts the epoch up.
     """
-    found = session.scalar(
-        select(WorkItem.id).where(WorkItem.wake_at <= now, WorkItem.quarantined_at.is_(None)).limit(1)
-    )
-    return found is not None
+    found = session.execute(
+        select(WorkItem.id, WorkItem.epoch)
+        .where(WorkItem.wake_at <= now, WorkItem.quarantined_at.is_(None))
+        .order_by(WorkItem.wake_at, WorkItem.id)
+        .limit(1)
+    ).first()
+    return None if found is None else (found.id, found.epoch)
 
 
 def main() -> None:

@@ -96,6 +96,22 @@ def test_without_redis_it_does_the_work_itself(without_redis: Clock, engine: Eng
         assert session.scalars(select(WorkItem.wake_at)).all() == [None]
 
 
+def test_what_no_worker_comes_for_it_does_itself(
+    ticking: Clock, redis_client: redis.Redis, any_engine: Engine, settings: Settings
+) -> None:
+    ask(any_engine, settings, MONDAY)
+    for seconds in (0, 2, 4):
+        ticking.ring()
+        ticking.tick(MONDAY + timedelta(seconds=seconds))
+    with Session(any_engine) as session:
+        assert session.scalars(select(WorkItem.epoch)).one() == 0, "a worker may still come"
+    ticking.ring()
+    ticking.tick(MONDAY + timedelta(seconds=6))
+    with Session(any_engine) as session:
+        assert session.scalars(select(WorkItem.epoch)).one() == 1
+    assert "run_due" in waiting(redis_client)
+
+
 def test_a_database_that_fails_costs_a_look_and_not_the_clock(
     ticking: Clock, redis_client: redis.Redis, any_engine: Engine, settings: Settings
 ) -> None:
