@@ -119,7 +119,8 @@ def usable(body: Body) -> tuple[Ruleset, frozenset[str]]:
             try:
                 return parse(plain), frozenset(left_out)
             except RulesetInvalid:
-                return parse(_empty(body)), frozenset(rule_ids(body))
+                ids = rule_ids(body) if isinstance(body.get("rules", []), list) else ()
+                return parse(_empty(body)), frozenset(ids)
         ids = rule_ids(plain)
         left_out |= {ids[place] for place in broken}
         plain["rules"] = [rule for place, rule in enumerate(plain["rules"]) if place not in broken]

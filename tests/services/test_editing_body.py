@@ -98,15 +98,6 @@ class TestConditions:
         body = edits.set_mode("second", ("when",), "none")(three_rules())
         assert edits.rule_of(body, "second")["when"] == {"none": [condition("request.amount", "ge", "50000")]}
 
-    def test_a_negation_may_take_in_the_empty_field(self) -> None:
-        denied = condition("request.channel", "is_not", "phone")
-        at = edits.pointer("/when/all/0")
-        body = edits.set_condition("third", at, denied, or_empty=True)(three_rules())
-        empty = condition("request.channel", "is_empty")
-        assert edits.rule_of(body, "third")["when"] == {"all": [{"any": [denied, empty]}]}
-        again = edits.set_condition("third", edits.pointer("/when/all/0/any/0"), denied, or_empty=True)(body)
-        assert again == body
-
     @pytest.mark.parametrize("at", ["/when", "/then/0", "/when/all/7", "/when/any/0"])
     def test_a_condition_is_written_only_over_a_condition(self, at: str) -> None:
         with pytest.raises(NotFound):
