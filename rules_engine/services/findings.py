@@ -96,7 +96,8 @@ def _analysis(session: Session, body: Body, now: datetime) -> Analysis:
             return kept[0]
     try:
         ruleset, _ = usable(body)
-        made = analyse(ruleset, today=today, names=names)
+        # Without rules there is nothing to be odd, and that a draft cannot be read its errors say.
+        made = analyse(ruleset, today=today, names=names) if ruleset.rules else Analysis(())
         if ruleset.decision is Decision.BONUS:
             about_pay = audit(ruleset, people_months(session, f"{today:%Y-%m}"))
             made = replace(made, findings=(*made.findings, *about_pay))
