@@ -4,9 +4,11 @@ document.addEventListener("htmx:configRequest", (event) => {
   const token = document.querySelector('meta[name="csrf-token"]');
   if (token) event.detail.headers["X-CSRFToken"] = token.content;
 });
-// On a phone the top bar scrolls: the present page must be in sight.
-for (const here of document.querySelectorAll(".top nav [aria-current]")) {
-  here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 60;
+// On a phone the top bar and the tabs scroll: the present page must be in sight.
+for (const here of document.querySelectorAll(".top nav [aria-current], .tabs [aria-current]")) {
+  const row = here.parentElement;
+  const at = here.offsetLeft - row.offsetLeft;
+  if (at + here.offsetWidth > row.clientWidth) row.scrollLeft = at - 60;
 }
 // An open menu closes on Escape and on a click beside it.
 const closeMenus = (except) => {
