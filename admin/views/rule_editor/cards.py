@@ -285,7 +285,9 @@ class Inside:
         form = None
         if self.place.at == text:
             typed = self._kept.action or self._actions.typed(action)
-            errors = {one.input: one.text for one in reversed(mine)} | dict(self._kept.errors)
+            # What is stored complains of itself, not of what is being typed in its place.
+            stored = {} if self._kept.action else {one.input: one.text for one in reversed(mine)}
+            errors = stored | dict(self._kept.errors)
             form = self._actions.form(typed, errors)
         among = action.get("among")
         return ActionView(
