@@ -45,8 +45,12 @@ class AssignmentRules:
         self.ruleset = ruleset
         self.matching = NativeEngine(ruleset).matching
         ids = [rule.id for rule in ruleset.rules if rule.enabled]
-        self._actions = {rule_id: ruleset.actions_of(rule_id) for rule_id in (*ids, OTHERWISE)}
-        self._keys = {rule_id: _key(actions) for rule_id, actions in self._actions.items()}
+        self._decisive = {rule_id: _decisive(ruleset.actions_of(rule_id)) for rule_id in (*ids, OTHERWISE)}
+        self._keys = {rule_id: _key(decisive) for rule_id, decisive in self._decisive.items()}
+        self._within = {
+            rule_id: decisive.number("answer_within") if decisive else None
+            for rule_id, decisive in self._decisive.items()
+        }
         self._walks: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def keys(self, matching: tuple[str, ...]) -> tuple[str, ...]:
@@ -66,13 +70,12 @@ class AssignmentRules:
 
     def within(self, rule: str) -> int | None:
         """Return the answer time that a rule sets, in working minutes."""
-        decisive = _decisive(self._actions.get(rule, ()))
-        return decisive.number("answer_within") if decisive else None
+        return self._within.get(rule)
 
     def given(self, matching: Iterable[str], known: Known, roster: Callable[[], Roster]) -> Given:
         """Return who gets the request; the roster is asked for only where the record does not say."""
         for rule in self._walk(matching):
-            decisive = _decisive(self._actions[rule])
+            decisive = self._decisive[rule]
             if decisive is None:
                 continue
             if decisive.name == "leave_unassigned":
@@ -86,7 +89,7 @@ class AssignmentRules:
             if found is Tried.WAITS:
                 return Given(OutcomeKind.WAITING)
             if found is not Tried.NOBODY:
-                return Given(OutcomeKind.ASSIGNED, int(found), rule, decisive.number("answer_within"))
+                return Given(OutcomeKind.ASSIGNED, int(found), rule, self._within[rule])
         return Given(OutcomeKind.NOBODY)
 
     def known_of(self, outcome: Mapping[str, Any]) -> dict[str, int | Tried]:
@@ -118,6 +121,5 @@ def _decisive(actions: Iterable[Action]) -> Action | None:
     return next((action for action in actions if action.name in ("assign", "leave_unassigned")), None)
 
 
-def _key(actions: Iterable[Action]) -> str:
-    decisive = _decisive(actions)
+def _key(decisive: Action | None) -> str:
     return "" if decisive is None else json.dumps(decisive.to_json(), ensure_ascii=False, sort_keys=True)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -182,15 +183,14 @@ class _Work:
             live.manager_id != draft.manager_id
         ):
             state["changed"] += 1
-            move = json.dumps([live.manager_id, draft.manager_id])
-            add_one(state["moves"], move)
+            add_one(state["moves"], _move(live.manager_id, draft.manager_id))
         elif live.rule == draft.rule:
             return None
         else:
             state["other_rule"] += 1
-            add_one(state["rule_moves"], json.dumps([live.rule, draft.rule]))
+            add_one(state["rule_moves"], _move(live.rule, draft.rule))
             return None
-        add_one(state["rule_moves"], json.dumps([live.rule, draft.rule]))
+        add_one(state["rule_moves"], _move(live.rule, draft.rule))
         return {
             "decision": row.id,
             "request": row.subject_id,
@@ -367,6 +367,12 @@ def _kept_for(session: Session, question: Question, picture: Reference) -> _Kept
     )
     _last[:] = [kept]
     return kept
+
+
+@lru_cache(maxsize=10_000)
+def _move(live: int | str | None, draft: int | str | None) -> str:
+    """Return the key under which it is counted how often the one became the other, JSON."""
+    return json.dumps([live, draft])
 
 
 def add_one(sums: Json, key: str) -> None:

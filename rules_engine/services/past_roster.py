@@ -43,6 +43,8 @@ class PastPeople:
             if (team := picture.teams.get(one.team_id or 0)) is not None
         }
 
+        self.limits_days = any(one is not None for one in self._extra.values())
+
     def extra_per_day(self, manager_id: int) -> int | None:
         """Return how much of what he is behind by a manager may make up for in a day; None without limit."""
         return self._extra.get(manager_id)
@@ -102,7 +104,9 @@ class _PastStage:
         )
 
     def _as_looked_up(self, one: ManagerRef) -> Candidate:
+        people = self._people
         load = self._loads.load(one.id)
+        count, extra = load.count, people.extra_per_day(one.id)
         away = one.absence_at(self._at)
         return Candidate(
             id=one.id,
@@ -111,18 +115,18 @@ class _PastStage:
             team=one.team_code,
             skills=one.skills,
             entitlement=self._entitled.of(one),
-            count=load.count,
-            value_minor=load.value_minor,
+            count=count,
+            value_minor=load.value_minor if self._value_step is not None else 0,
             last_received_us=load.last_received_us,
-            open_requests=load.open_requests,
-            received_today=load.received_today,
+            open_requests=load.open_requests if people.weighs_work or one.open_cap is not None else 0,
+            received_today=load.received_today if one.daily_cap is not None else 0,
             daily_cap=one.daily_cap,
             open_cap=one.open_cap,
             is_active=one.is_employed(self._at),
             is_absent=away is not None,
             back_us=to_us(away[1]) if away else None,
-            count_before=load.count - load.counted_today,
-            extra_per_day=self._people.extra_per_day(one.id),
+            count_before=count - load.counted_today if people.limits_days else count,
+            extra_per_day=extra,
         )
 
     def _as_shown(self, one: ManagerRef, shown: Mapping[str, Any]) -> Candidate:
