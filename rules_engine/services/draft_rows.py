@@ -156,6 +156,22 @@ def body_seen(session: Session, row: RulesetDraft, subject: str, digest: str) ->
     return None
 
 
+def stood_in(session: Session, row: RulesetDraft, rule_id: str, node: object) -> bool:
+    """Return whether a condition, group or action stood in a rule in any step of the draft that is kept."""
+    bodies = select(DraftStep.body).where(DraftStep.draft_id == row.id).order_by(DraftStep.number.desc())
+    for body in session.scalars(bodies.execution_options(yield_per=10)):
+        if (rule_id == OTHERWISE or rule_id in rule_ids(body)) and _holds(rule_of(body, rule_id), node):
+            return True
+    return False
+
+
+def _holds(inside: object, node: object) -> bool:
+    if inside == node:
+        return True
+    parts = inside.values() if isinstance(inside, dict) else inside if isinstance(inside, list) else ()
+    return any(_holds(part, node) for part in parts)
+
+
 def steps_around(session: Session, row: RulesetDraft) -> tuple[bool, bool]:
     """Return whether the last edit can be undone, and whether one that was undone can be redone."""
     found = session.execute(

@@ -12,6 +12,7 @@ from admin.views.rule_editor.conflicts import Clash
 from admin.views.rule_editor.operating import Operation
 from admin.views.rule_editor.pages import head, hits
 from admin.views.rule_editor.places import Complaint, complaints
+from admin.views.rule_editor.publishing import revision_sent
 from admin.views.rule_editor.room import Room
 from admin.views.rule_editor.trying import panel
 from admin.views.rule_editor.wording import _
@@ -58,10 +59,12 @@ def draft_page(
     )
 
 
-def saved_parts(here: Room, row: RulesetDraft, wanted: Operation) -> ResponseReturnValue:
+def saved_parts(here: Room, row: RulesetDraft, wanted: Operation, *, saw_all: bool) -> ResponseReturnValue:
     """Return what a change saved while typing has touched: the sentence, figures, errors, the head of the page.
 
-    The open form comes along only where other inputs belong in it. What was not taken is said in the form.
+    The open form comes along only where other inputs belong in it. What was not taken is said in the form. `saw_all`
+    False: somebody else has changed another part, which the page does not show; it does not get the new revision then,
+    so that its other forms still have to prove what they saw.
     """
     place = wanted.place
     found = complaints_of(here, row)
@@ -84,10 +87,10 @@ def saved_parts(here: Room, row: RulesetDraft, wanted: Operation) -> ResponseRet
     )
     state = {
         "taken": not wanted.refused,
-        "revision": row.revision,
+        "revision": row.revision if saw_all else revision_sent(),
         "rule": place.rule,
         "seen": card.seen,
-        "order": fingerprint(row.body, ORDER),
+        "order": fingerprint(row.body, ORDER) if saw_all else "",
     }
     answer.headers["HX-Trigger"] = json.dumps({"draft-saved": state})
     return answer

@@ -68,6 +68,7 @@ def change(decision: str) -> ResponseReturnValue:
     seen = Seen(form.get("subject", ""), form.get("his" if again else "seen", ""))
     # A new rule stands at the end whatever the others did meanwhile; a finding is there only while its rules are.
     revision = row.revision if form.get("do") in ("add-rule", "mend") else revision_sent()
+    saw_all = row.revision == revision_sent()
     try:
         wanted = mine(here, row) if again else operation(here, row, form)
         if wanted.edit is None:
@@ -75,7 +76,7 @@ def change(decision: str) -> ResponseReturnValue:
             if form.get("do") in CASES:
                 return cases_page(here, row, errors=wanted.kept.errors, sent=form), 422
             if is_auto:
-                return saved_parts(here, row, wanted)
+                return saved_parts(here, row, wanted, saw_all=saw_all)
             if wanted.closes:
                 return _to_draft(here, wanted.place, form.get("rule", ""))
             return draft_page(here, row, wanted.place, wanted.kept), 422 if wanted.refused else 200
@@ -89,6 +90,10 @@ def change(decision: str) -> ResponseReturnValue:
             seen=seen,
         )
     except (DraftChanged, NotFound) as refused:
+        if isinstance(refused, NotFound) and form.get("do") == "mend":
+            here.session.rollback()
+            flash(_("This finding holds no more: the rules have changed since."), "warn")
+            return _to_draft(here, Place(), form.get("rule", ""))
         # The place may be gone because somebody else removed it: that, too, is his change.
         if isinstance(refused, NotFound) and row.revision == revision:
             raise
@@ -99,7 +104,7 @@ def change(decision: str) -> ResponseReturnValue:
         return _someone_was_faster(here)
     here.session.commit()
     if is_auto:
-        return saved_parts(here, row, wanted)
+        return saved_parts(here, row, wanted, saw_all=saw_all)
     if form.get("do") in CASES:
         flash(wanted.said, "good")
         return redirect(url_for("rules.cases", decision=decision))

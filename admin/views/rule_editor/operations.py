@@ -17,7 +17,7 @@ from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing, findings
+from rules_engine.services import draft_rows, editing, findings
 from rules_engine.services import editing_body as edits
 from rules_engine.services.editing_body import Body, Edit, Node, node_at, pointer, pointer_text, rule_ids, rule_of
 from rules_engine.services.editing_bonus import with_own_lines
@@ -176,7 +176,7 @@ def _leave(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     """Close a form whose condition or action was left unfinished: what stood there before comes back."""
     place = _place(form)
     rule, at = rule_of(draft.body, place.rule), pointer(place.at)
-    before = _written_before(form.get("was", ""))
+    before = _written_before(here, place.rule, form.get("was", ""))
     closed = Place(place.rule) if place.whole else Place()
     present = node_at(rule, at)
     if not _is_unfinished(here, draft, place):
@@ -192,12 +192,15 @@ def _leave(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     return Operation(closed, edit, _("What stood there before is back."))
 
 
-def _written_before(text: str) -> Node | None:
+def _written_before(here: Room, rule: str, text: str) -> Node | None:
+    """Return what the form says stood there; None where it never stood in the rule: nothing else is put there."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    row = editing.draft(here.session, here.decision)
+    is_known = isinstance(found, dict) and row is not None and draft_rows.stood_in(here.session, row, rule, found)
+    return found if is_known else None
 
 
 def _is_unfinished(here: Room, draft: RulesetDraft, place: Place) -> bool:
@@ -275,7 +278,8 @@ def _switch(to: bool | None = None) -> Maker:
 def _move(by: int) -> Maker:
     def make(here: Room, draft: RulesetDraft, form: Form) -> Operation:
         ids, rule = rule_ids(draft.body), form.get("rule", "")
-        rule_of(draft.body, rule)
+        if rule not in ids:
+            raise NotFound(what=rule[:60])
         place = ids.index(rule) + by if by else _whole(form.get("to", ""), len(ids))
         place = max(0, min(place, len(ids) - 1))
         title = title_of(rule_of(draft.body, rule), here.lang)

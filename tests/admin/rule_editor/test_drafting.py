@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.admin.rule_editor.conftest import LARGE, OWN, Editor, form_with, two_rules
 from tests.factories import condition
 
@@ -276,9 +278,11 @@ FORGED = (
     {"do": "remove", "rule": "own", "at": "/when"},
     {"do": "move", "rule": "own", "to": "-1"},
     {"do": "move", "rule": "otherwise", "to": "0"},
+    {"do": "up", "rule": "otherwise"},
     {"do": "mode", "rule": "own", "at": "/when", "mode": "some"},
     {"do": "accept-case", "case": "7"},
     {"do": "add-case", "request": "999"},
+    {"do": "add-case", "facts": "[" * 3000},
     {"do": "explode"},
     {},
 )
@@ -289,6 +293,24 @@ def test_forged_forms_change_nothing_and_break_nothing(head: Editor) -> None:
     for values in FORGED:
         answer = head.browser.post("/rules/assignment/draft/change", {"revision": "1", **values})
         assert answer.status_code == 404, values
+    assert head.body() == two_rules()
+
+
+@pytest.mark.parametrize("was", ['{"field": "x", "all": 3}', '{"action": ["x"]}', "[" * 3000])
+def test_what_never_stood_in_a_rule_is_not_put_back_into_it(head: Editor, was: str) -> None:
+    head.do("add-condition", "large", at="/when")
+    revision = str(head.draft().revision)  # type: ignore[union-attr]
+    data = {"do": "leave", "rule": "large", "at": "/when/all/1", "revision": revision, "was": was}
+    assert head.browser.post("/rules/assignment/draft/change", data).status_code == 303
+    assert head.body() == two_rules()
+
+
+def test_a_finding_that_is_mended_already_is_said_to_be_gone(head: Editor) -> None:
+    head.open()
+    data = {"do": "mend", "rule": "large", "key": "hidden:large:0", "revision": "1"}
+    answer = head.browser.post("/rules/assignment/draft/change", data)
+    assert answer.status_code == 303
+    assert "замечания больше нет" in head.open()
     assert head.body() == two_rules()
 
 
