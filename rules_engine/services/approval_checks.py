@@ -81,7 +81,7 @@ def readiness(session: Session, row: RulesetDraft, now: datetime) -> Readiness:
         failing=tuple(result for result in editing.case_results(row.body) if not result.passed),
         warnings=findings.findings(session, row.body, row.accepted, now).warnings,
         unchanged=editing.latest_version(session, row.decision).body == row.body,
-        lacks_impact=row.decision == Decision.BONUS and impact.done_for(session, row.decision, digest) is None,
+        lacks_impact=row.decision == Decision.BONUS and impact.done_for(session, row.decision, digest, now) is None,
     )
 
 

@@ -134,10 +134,16 @@ def newest(session: Session, decision: str, days: int | None = None) -> Impact |
     return session.scalars(statement.order_by(Impact.id.desc()).limit(1)).first()
 
 
-def done_for(session: Session, decision: str, digest: str) -> Impact | None:
-    """Return the newest finished impact of a content, over whatever days; None: nobody has looked what it changes."""
+def done_for(session: Session, decision: str, digest: str, now: datetime) -> Impact | None:
+    """Return the newest finished impact of a content against what is in force now, over whatever days.
+
+    None: nobody has looked what it changes, or other rules have come into force since.
+    """
     statement = select(Impact).where(
-        Impact.decision == decision, Impact.content_hash == digest, Impact.state == ImpactState.DONE
+        Impact.decision == decision,
+        Impact.content_hash == digest,
+        Impact.state == ImpactState.DONE,
+        Impact.version_id == rulebook.in_force_at(session, decision, now).id,
     )
     return session.scalars(statement.order_by(Impact.id.desc()).limit(1)).first()
 

@@ -346,6 +346,20 @@ class TestBonus:
         self.reckoned(session, draft)
         assert self.send(session, self.NOVEMBER).state is ApprovalState.WAITING
 
+    def test_who_loses_is_reckoned_anew_once_other_rules_are_in_force(
+        self, session: Session, draft: RulesetDraft
+    ) -> None:
+        self.reckoned(session, draft)
+        present = shipped_ruleset("bonus")
+        present["rules"][0]["note"] = "С понедельника"
+        draft.base_number = make_version(session, "bonus", present, holds_from=MONDAY).number
+        session.flush()
+        with pytest.raises(NotReady) as refused:
+            self.send(session, self.NOVEMBER)
+        assert refused.value.readiness.lacks_impact
+        self.reckoned(session, draft)
+        assert self.send(session, self.NOVEMBER).state is ApprovalState.WAITING
+
     @pytest.mark.parametrize("wanted", [None, MONDAY + HOUR, at("2026-11-02 00:00")])
     def test_it_holds_from_the_first_of_a_month_to_come(
         self, session: Session, draft: RulesetDraft, wanted: Any

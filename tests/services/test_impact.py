@@ -158,7 +158,8 @@ def test_the_same_draft_and_days_are_reckoned_once(here: sessionmaker[Session]) 
     assert other != anew
     assert stored(here, anew)[0].state is ImpactState.CANCELLED
     with here() as session:
-        assert impact.done_for(session, "assignment", session.get_one(Impact, found).content_hash).id == found  # type: ignore[union-attr]
+        digest = session.get_one(Impact, found).content_hash
+        assert impact.done_for(session, "assignment", digest, NOW).id == found  # type: ignore[union-attr]
         assert [one.id for one in (impact.newest(session, "assignment"),) if one] == [other]
 
 

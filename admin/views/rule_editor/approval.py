@@ -216,7 +216,7 @@ def _said(here: Room, row: RulesetDraft, found: Found) -> dict[str, object]:
 
 def _losers(here: Room, row: RulesetDraft) -> list[Loser]:
     """Return whose bonus the draft makes smaller, by what was reckoned; empty for other decisions."""
-    reckoned = impact.done_for(here.session, here.decision, content_hash(row.body))
+    reckoned = impact.done_for(here.session, here.decision, content_hash(row.body), here.now)
     managers = reference(here.session).managers
     return [
         Loser(managers[one.manager_id].name, one.live_minor, one.draft_minor)

@@ -15,7 +15,7 @@ from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound, PravilaError
 from rules_engine.language.ruleset import content_hash
 from rules_engine.models import Impact, ImpactState
-from rules_engine.services import editing, impact
+from rules_engine.services import editing, impact, rulebook
 
 PAGE = 50
 _LONG = timedelta(minutes=2)
@@ -101,16 +101,26 @@ def _days(text: str) -> int:
 
 
 def _row(here: Room, days: int) -> tuple[Impact | None, bool]:
-    """Return what there is for these days, and whether it is about an earlier content of the draft."""
-    draft = editing.draft(here.session, here.decision)
-    if draft is not None:
-        row = impact.of_draft(here.session, here.decision, content_hash(draft.body), days)
+    """Return what there is for these days, and whether the draft or what is in force was another then."""
+    digest = _digest(here)
+    if digest:
+        row = impact.of_draft(here.session, here.decision, digest, days)
         if row is not None:
-            return row, False
+            return row, row.state is ImpactState.DONE and row.version_id != _in_force(here)
     row = impact.newest(here.session, here.decision, days)
     if row is None or row.state is not ImpactState.DONE:
         return None, False
     return row, True
+
+
+def _digest(here: Room) -> str:
+    """Return the hash of the draft's content, "" where there is no draft."""
+    draft = editing.draft(here.session, here.decision)
+    return content_hash(draft.body) if draft is not None else ""
+
+
+def _in_force(here: Room) -> int:
+    return rulebook.in_force_at(here.session, here.decision, here.now).id
 
 
 def _state(here: Room, row: Impact | None, days: int, is_stale: bool) -> dict[str, object]:
@@ -118,6 +128,7 @@ def _state(here: Room, row: Impact | None, days: int, is_stale: bool) -> dict[st
         "impact": row,
         "days": days,
         "is_stale": is_stale,
+        "is_outlived": is_stale and row is not None and row.content_hash == _digest(here),
         "is_running": row is not None and row.state in impact.RUNNING,
         "is_slow": row is not None and row.state is ImpactState.QUEUED and here.now - row.asked_at > _LONG,
         "asked_by": person(here.session, row.asked_by) if row else "",

@@ -13,8 +13,8 @@ from rules_engine import db
 from rules_engine.models import Impact, ImpactState
 from rules_engine.services import agenda, editing, impact
 from tests.admin.conftest import Browser
-from tests.admin.rule_editor.conftest import Editor
-from tests.factories import MONDAY, make_client, make_request
+from tests.admin.rule_editor.conftest import Editor, two_rules
+from tests.factories import MONDAY, make_client, make_request, make_version
 
 PATH = "/rules/assignment/impact"
 BEFORE = MONDAY - timedelta(days=2)
@@ -75,6 +75,19 @@ def test_a_head_asks_watches_and_reads_whose_requests_change_hands(
     zhanna = logged_in("zhanna").get(PATH).text
     assert "Заявка R-1" in zhanna
     assert "Посчитать заново" not in zhanna
+
+
+def test_other_rules_in_force_since_make_the_answer_one_of_before(
+    changed: Editor, sessions: sessionmaker[Session]
+) -> None:
+    changed.browser.post(PATH, {"days": "30"})
+    reckon(sessions)
+    assert "С тех пор" not in changed.browser.get(PATH).text
+    with db.transaction(sessions) as session:
+        make_version(session, "assignment", {**two_rules(), "cases": []}, holds_from=MONDAY)
+    text = changed.browser.get(PATH).text
+    assert "С тех пор действуют другие правила" in text
+    assert "Черновик с тех пор" not in text
 
 
 def test_an_edit_makes_the_answer_one_about_the_draft_before(changed: Editor, sessions: sessionmaker[Session]) -> None:
