@@ -149,6 +149,8 @@ def _action(here: Room, rule: Node, at: str, do: str) -> tuple[Kept, Edit | None
     if do == "refresh":
         return Kept(action=sent), None, ""
     adds = at.startswith("add:")
+    if not adds and (len(pointer(at)) != 2 or not at.startswith("/then/")):
+        raise NotFound(what=at[:60])
     present = {"action": Column.of(at.removeprefix("add:")).key} if adds else node_at(rule, pointer(at))
     action, errors = here.actions.read(sent, present)
     if errors:

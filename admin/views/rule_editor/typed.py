@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -82,7 +82,14 @@ class Reader:
     def instant(self, text: str) -> datetime:
         """Return an instant from `2026-10-05T14:00` (as inputs send it) in the business zone. Raises ValueError."""
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+        try:
+            for zone in (UTC, self.zone):
+                moment.astimezone(zone)
+        except OverflowError:
+            # At either end of the calendar it could neither be kept nor shown.
+            raise ValueError(text) from None
+        return moment
 
     def shown(self, kind: T, value: object) -> str:
         """Return what an input shows for a JSON value; a value of the wrong kind as it is, so that it can be mended."""

@@ -42,6 +42,15 @@ def test_what_it_changes_is_shown_first_and_can_be_undone(head: Editor) -> None:
     assert head.browser.get("/rules/assignment/draft.json").json == two_rules()
 
 
+def test_what_was_previewed_is_sent_on_as_large_as_it_came(head: Editor) -> None:
+    rules = [{**two_rules()["rules"][1], "id": f"one-{n}", "note": "я" * 2_000} for n in range(95)]
+    text = changed(rules=rules, cases=[])
+    page = bring(head, changed()).text
+    assert page.count('enctype="multipart/form-data"') == 1 and 'value="put"' in page
+    sent: dict[str, object] = {"text": text, "do": "put", "revision": "0", "file": (io.BytesIO(b""), "")}
+    assert head.browser.post(PATH, sent).status_code == 302
+
+
 def test_it_does_not_take_the_place_of_what_somebody_did_meanwhile(head: Editor) -> None:
     head.do("action", "own", "/then/0", answer_within="20")
     assert bring(head, changed(), do="put", revision="1").status_code == 409

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
@@ -78,6 +79,11 @@ class TestHistory:
         assert '/rules/assignment/versions/1">версия 1' in before
         assert '/rules/assignment/versions/2">версия 2' in after
         assert "aria-invalid" in browser.get("/rules/assignment/history?at=lunch").text
+
+    @pytest.mark.parametrize("moment", ["9999-12-31T23:59-12:00", "0001-01-01T00:00+14:00", "вчера"])
+    def test_an_instant_beyond_the_calendar_is_refused_in_words(self, head: Editor, moment: str) -> None:
+        answer = head.browser.get("/rules/assignment/history", query_string={"at": moment})
+        assert "Нужны дата и время." in answer.text
 
     def test_two_versions_are_compared_in_sentences(
         self, rulesets: Cast, sessions: sessionmaker[Session], logged_in: Callable[[str], Browser]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
+import pytest
 from openpyxl import load_workbook
 from werkzeug.test import TestResponse
 
@@ -97,6 +98,12 @@ class TestCells:
         late = change(head, **first, value="300 000", revision="1", subject="large", seen="0" * 16)
         assert late.status_code == 409 and 'value="300 000"' in late.text
         assert head.body()["rules"][1]["when"]["all"][0]["value"] == "200000"
+
+    @pytest.mark.parametrize("at", ["/when", "/when/all/0", "/then/0/among", "/then/7"])
+    def test_an_action_is_looked_for_among_actions_only(self, head: Editor, at: str) -> None:
+        head.open()
+        data = {"rule": "own", "at": at, "action": "assign", "revision": "1"}
+        assert head.browser.post("/rules/assignment/draft/table/change", data).status_code == 404
 
     def test_a_column_of_another_field_can_be_asked_for(self, head: Editor) -> None:
         head.open()
