@@ -130,6 +130,12 @@ class Person:
             self.page.locator(f".langs button[value={language}]").click()
         self.look()
 
+    def settle(self) -> None:
+        """Wait until what was asked for stands in the page: a key that is faster than any hand would be lost."""
+        busy = self.page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")
+        while busy.count():
+            busy.first.wait_for(state="detached")
+
     def look(self) -> None:
         """Check what must hold of every page that is shown."""
         self.page.wait_for_load_state("load")

@@ -205,6 +205,7 @@ def test_a_rule_is_changed_by_keyboard_alone_and_saved_while_typing(
     assert body_of(site)["rules"][1]["when"]["all"] == [condition("request.amount", "ge", "120000.5")]
     keys.press("Control+z")
     page.locator("#sentence-large .chip.broken").wait_for()
+    head.settle()
     keys.press("/")
     keys.type("крупн")
     assert page.locator("#rules > .rule:visible").count() == 1

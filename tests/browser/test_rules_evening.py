@@ -69,6 +69,7 @@ def open_draft(head: Person, decision: str) -> None:
 
 def tab_to(head: Person, selector: str) -> None:
     """Go on by Tab until that element has the focus: who cannot use a mouse must get there too."""
+    head.settle()
     for _ in range(120):
         if head.page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
@@ -103,8 +104,8 @@ def add_rule_by_keyboard(head: Person) -> None:
     page, keys = head.page, head.page.keyboard
     tab_to(head, "#add-rule")
     keys.press("Enter")
-    page.locator("#rule-novoe-pravilo-2 #open-form").wait_for()
-    tab_to(head, "#open-form [role=combobox]")
+    # One begins at the first thing to choose by oneself.
+    page.locator("#rule-novoe-pravilo-2 #open-form [role=combobox]:focus").wait_for()
     keys.type("регион заявки")
     keys.press("Enter")
     page.locator("#open-form fieldset input:focus").wait_for()
