@@ -330,7 +330,7 @@ def jumped(world: World) -> list[Any]:
     return world.log
 
 
-@settings(max_examples=few(16), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=few(12), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds())
 def test_jumping_from_wake_to_wake_does_what_stepping_through_every_minute_does(world: World) -> None:
     again = replace(world, fired={}, log=[], pointer={})

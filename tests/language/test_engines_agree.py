@@ -14,7 +14,7 @@ from tests.language import generate, naive
 needs_durable = pytest.mark.skipif(not available(), reason="durable_rules cannot be imported in this Python")
 
 
-@settings(max_examples=few(150), deadline=None)
+@settings(max_examples=few(90), deadline=None)
 @given(st.data())
 def test_native_and_naive_agree_and_the_explanation_fits(data: st.DataObject) -> None:
     document = data.draw(generate.rulesets())
@@ -34,7 +34,7 @@ def test_native_and_naive_agree_and_the_explanation_fits(data: st.DataObject) ->
                 assert compile_group(rule.when)(facts) == (rule.id in answer)
 
 
-@settings(max_examples=few(150), deadline=None)
+@settings(max_examples=few(90), deadline=None)
 @given(st.data())
 def test_the_condition_named_by_the_explanation_did_fail(data: st.DataObject) -> None:
     document = data.draw(generate.rulesets())
@@ -51,7 +51,7 @@ def test_the_condition_named_by_the_explanation_did_fail(data: st.DataObject) ->
 
 
 @needs_durable
-@settings(max_examples=few(150), deadline=None)
+@settings(max_examples=few(90), deadline=None)
 @given(st.data())
 def test_durable_gives_the_same_answer(data: st.DataObject) -> None:
     document = data.draw(generate.rulesets())

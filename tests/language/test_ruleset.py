@@ -91,7 +91,7 @@ def spoiled(draw: st.DrawFn) -> Any:
     return document
 
 
-@settings(max_examples=few(600), deadline=None)
+@settings(max_examples=few(350), deadline=None)
 @given(spoiled() | _anything)
 def test_a_bad_document_gives_problems_and_never_anything_else(document: Any) -> None:
     try:
