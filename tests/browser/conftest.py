@@ -9,6 +9,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -98,7 +99,9 @@ def site(settings: Settings, sqlite_url: str) -> Iterator[Site]:
             db.make_sessions(shell.engine, shell.settings),
         )
         # In the thread that waits on these sockets: closed from here, it could find them gone.
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
+        # A task that ends in between wakes the thread first, and then it is gone by itself.
+        with suppress(OSError):
+            server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
         thread.join(timeout=10)
         server.task_dispatcher.shutdown()
         listener.close()
