@@ -353,6 +353,7 @@ def test_what_managers_carry_is_looked_up_by_index(session: Session) -> None:
     )
 
     steps = [row[3] for row in plan]
-    assert [step for step in steps if step.startswith("SCAN")] == []
+    # What is read through is never a table, only the few rows that a count has gathered.
+    assert [step for step in steps if step.startswith("SCAN") and not step.startswith("SCAN anon_")] == []
     assert any("ix_assignments_manager_id_assigned_at" in step for step in steps)
     assert any("ix_requests_manager_id_status" in step for step in steps)
