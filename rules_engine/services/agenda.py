@@ -329,7 +329,7 @@ def _work_together(
         waiting = {id_: one for id_, one in requests.items() if one.status is RequestStatus.NEW and not one.is_history}
         held = [one for one in requests.values() if one.status.is_open and not one.is_history and one.id not in waiting]
         read = escalation.read_ahead(session, held, now)
-        for claim in mine:
+        for place, claim in enumerate(mine, 1):
             request = requests.get(claim.subject_id)
             if claim.subject_id in waiting:
                 continue
@@ -341,8 +341,9 @@ def _work_together(
             if seen.moved:
                 read = None
             elif read is None:
-                # Nothing was moved this time: what the others need holds again for all of them.
-                read = escalation.read_ahead(session, held, now)
+                # Nothing was moved this time: what those that follow need holds again for all of them.
+                to_come = {one.subject_id for one in mine[place:]}
+                read = escalation.read_ahead(session, [one for one in held if one.id in to_come], now)
         session.flush()
         write_gathered(session)
         work.finish_all(session, [(claim, looked.wake_at) for claim, looked in looks], now)

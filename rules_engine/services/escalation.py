@@ -68,7 +68,9 @@ class Read:
 
 
 def read_ahead(session: Session, requests: Sequence[Request], now: datetime) -> Read | None:
-    """Return what looks at these requests need, read once for all; None where no rules are in force."""
+    """Return what looks at these requests need, read once for all; None without requests or rules in force."""
+    if not requests:
+        return None
     try:
         ruleset = rulebook.published(session, "escalation", now)
     except NotFound:

@@ -25,11 +25,12 @@ from rules_engine.language.values import Facts, parse_facts
 from rules_engine.models import Request, RequestStatus
 from rules_engine.services import rulebook, settings_store
 from rules_engine.services.facts import see
-from rules_engine.services.impact_decisions import COUNT, NEXT, REQUESTS, UNMOVED, Details, cursor_of, span
+from rules_engine.services.impact_decisions import COUNT, NEXT, REQUESTS, Details, cursor_of, span
 from rules_engine.services.impact_parts import Budget, Json, Question, Slice, add_to, titles_of
 from rules_engine.services.past_clients import PastClients
 from rules_engine.services.past_loads import PastLoads
 from rules_engine.services.past_roster import PastPeople
+from rules_engine.services.past_stretches import UNMOVED
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import Reference, reference
 from rules_engine.services.weighing import ASSIGNMENT

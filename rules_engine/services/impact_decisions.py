@@ -18,26 +18,6 @@ _FACTS: Final = b'{"facts":'
 _AFTER_FACTS: Final = b',"rules":['
 _OUTCOME: Final = b',"outcome":'
 
-UNMOVED: Final = (
-    "source",
-    "external_id",
-    "received_at",
-    "client_id",
-    "client_name",
-    "service",
-    "channel",
-    "region",
-    "city",
-    "language",
-    "amount_minor",
-    "expected_value_minor",
-    "priority",
-    "text",
-    "tags",
-    "is_duplicate",
-    "is_history",
-)
-
 
 def span(question: Question) -> dict[str, datetime]:
     """Return the parameters of COUNT and NEXT that say which time is compared."""

@@ -27,6 +27,27 @@ from rules_engine.services.past_clients import PastClients
 from rules_engine.services.reading import rows
 from rules_engine.services.reference import ManagerRef, Reference
 
+UNMOVED: Final = (
+    "source",
+    "external_id",
+    "received_at",
+    "client_id",
+    "client_name",
+    "service",
+    "channel",
+    "region",
+    "city",
+    "language",
+    "amount_minor",
+    "expected_value_minor",
+    "priority",
+    "text",
+    "tags",
+    "is_duplicate",
+    "is_history",
+)
+"""What nothing that happens to a request changes: taken as it is stored now."""
+
 NO_HOLDER: Final = 0
 _CLIENTS: Final = ("client.", "owner.")
 _KNOWN_OF_HOLDER: Final = frozenset(f"manager.{name}" for name in ("name", "team", "skills", "is_working_now"))
@@ -274,7 +295,8 @@ class _Past:
         now = self.request
         answered = self.first_answer(row, us)
         return Request(
-            **{name: getattr(now, name) for name in _AS_NOW},
+            id=now.id,
+            **{name: getattr(now, name) for name in UNMOVED},
             status=self.status(us, row),
             times_reassigned=transfers,
             contact_attempts=sum(1 for one in self.contacts if one.is_missed and one.at <= us),
@@ -314,26 +336,6 @@ class _Past:
         if begun is not None:
             found.append((begun, NEVER_US))
         return found
-
-
-_AS_NOW: Final = (
-    "id",
-    "source",
-    "received_at",
-    "client_id",
-    "service",
-    "channel",
-    "region",
-    "city",
-    "language",
-    "amount_minor",
-    "expected_value_minor",
-    "priority",
-    "text",
-    "tags",
-    "is_duplicate",
-    "is_history",
-)
 
 
 def _us(column: Any) -> Any:
