@@ -5,7 +5,6 @@ A page that writes an error to its console, breaks its own content policy or scr
 
 import os
 import re
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -22,21 +21,13 @@ from waitress import create_server, wasyncore
 from hatch_build import compile_catalogues
 from rules_engine import clock, db
 from rules_engine.settings import Settings
+from tests.browser.chromium import FLAGS, program
 from tests.conftest import skip_or_fail
 from tests.factories import PASSWORD
 from tests.web import app_of
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WIDE = {"width": 1440, "height": 1000}
 PHONE = {"width": 390, "height": 844}
 SHOTS = Path(__file__).parent / "shots"
@@ -70,7 +61,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[object]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = program()
     if path is None:
         skip_or_fail("Chromium is not installed")
     with playwright_api.sync_playwright() as playwright:

@@ -20,7 +20,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import FLAGS
+from tests.browser.chromium import FLAGS, program
 
 ROOT = Path(__file__).parents[2]
 TO = ROOT / "docs/img/guide"
@@ -66,9 +66,8 @@ def main() -> int:
 
 def photograph(url: str, to: Path) -> None:
     """Write the pictures of both languages; each run begins without a draft of the assignment rules."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         for lang in ("ru", "en"):
             page = chromium.new_page(viewport=SIZE, locale="ru-RU", color_scheme="light", reduced_motion="reduce")
             page.set_default_timeout(20_000)

@@ -61,12 +61,12 @@ def test_a_cell_is_changed_by_keyboard_alone(drafted: Site, person: Callable[...
     assert head.page.locator(".rules-grid [data-cell][tabindex='0']").count() == 1
     head.page.keyboard.press("Enter")
     head.page.locator("#open-form").wait_for()
-    head.page.wait_for_function("document.activeElement.id === 'c-value'")
+    head.page.locator("#c-value:focus").wait_for()
     head.page.keyboard.press("Control+A")
     head.page.keyboard.type("250 000")
     head.page.keyboard.press("Enter")
     head.page.locator("#open-form").wait_for(state="detached")
-    head.page.wait_for_function("document.activeElement.dataset.cell === 'large field:request.amount'")
+    head.page.locator("[data-cell='large field:request.amount']:focus").wait_for()
     assert body(drafted)["rules"][1]["when"]["all"] == [condition("request.amount", "ge", "250000")]
     head.page.keyboard.press("ArrowDown")
     head.page.keyboard.press("Enter")

@@ -1,8 +1,12 @@
 """Parts of an installation as processes, for the tests."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+
+import psutil
 
 from rules_engine.settings import Settings
 from tests.tied import tied
@@ -29,3 +33,17 @@ def burst(settings: Settings, database_url: str, *words: str, code: int = 0) -> 
     )
     assert done.returncode == code, done.stderr
     return done.stderr
+
+
+def are_over(processes: Iterable[psutil.Process | int]) -> bool:
+    """Whether none of these (or of these ids) works any more.
+
+    One that ended counts as over before anybody asked for its exit code: who asks for that of a process whose parent
+    was killed, and when, is up to the machine.
+    """
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(one) if isinstance(one, int) else one
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                return False
+    return True

@@ -24,7 +24,7 @@ from rules_engine.settings import Settings
 from tests.cluster import free_port
 from tests.faults import company
 from tests.tied import tied
-from tests.workers.processes import environment
+from tests.workers.processes import are_over, environment
 from tests.workers.waiting import wait_until
 
 pytestmark = pytest.mark.faults
@@ -62,8 +62,15 @@ class Running:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def is_complete(self) -> bool:
-        words = [" ".join(child.cmdline()) for child in self.below()]
+        words = [words_of(child) for child in self.below()]
         return self.answers() and all(any(part in line for line in words) for part in PARTS)
+
+
+def words_of(process: psutil.Process) -> str:
+    """Return the command line; empty where the process has just ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 @contextmanager
@@ -127,7 +134,7 @@ def ends_well(running: Running, how: signal.Signals) -> None:
     below = running.below()
     running.process.send_signal(how)
     assert running.process.wait(30) == 0, running.log.read_text()
-    assert [child for child in below if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+    assert are_over(below)
     assert "Traceback" not in running.log.read_text()
 
 
@@ -136,7 +143,7 @@ def test_killed_it_takes_everything_with_it(sqlite_template: Path, tmp_path: Pat
     with started(sqlite_template, tmp_path) as running:
         below = running.below()
         running.process.kill()
-        wait_until(lambda: not any(child.is_running() for child in below))
+        wait_until(lambda: are_over(below))
 
 
 def test_an_unfinished_replay_keeps_it_from_the_present(

@@ -15,6 +15,7 @@ import pytest
 from rules_engine.errors import PolicyViolation
 from rules_engine.settings import Settings
 from tests.tied import tied
+from tests.workers.processes import are_over
 from tests.workers.waiting import end, wait_until
 from workers import redis_server
 from workers.supervisor import Part, Supervisor, check_port, only_one
@@ -185,5 +186,5 @@ def test_children_end_with_a_supervisor_that_was_killed(settings: Settings, fold
         wait_until(lambda: starts("one", folder))
     finally:
         end(supervisor)
-    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in starts("one", folder)))
+    wait_until(lambda: are_over(starts("one", folder)))
     wait_until(lambda: not redis_server.is_answering(settings))
