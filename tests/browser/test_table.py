@@ -70,7 +70,7 @@ def test_a_cell_is_changed_by_keyboard_alone(drafted: Site, person: Callable[...
     assert body(drafted)["rules"][1]["when"]["all"] == [condition("request.amount", "ge", "250000")]
     head.page.keyboard.press("ArrowDown")
     head.page.keyboard.press("Enter")
-    head.page.locator("#open-form").wait_for()
+    head.page.locator("#open-form :focus").wait_for()
     head.page.keyboard.press("Escape")
     head.page.locator("#open-form").wait_for(state="detached")
     assert len(body(drafted)["rules"][2]["when"]["all"]) == 1
