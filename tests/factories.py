@@ -77,24 +77,25 @@ class Cast:
 
 def make_cast(session: Session, *, live: bool = True) -> Cast:
     """Add the cast, the company's calendar and, unless `live` is False, the switch of all decisions to live."""
-    calendar = make_calendar(session)
-    galina = make_user(session, "galina", "Галина", role=Role.HEAD)
-    denis = make_user(session, "denis", "Денис", role=Role.ADMINISTRATOR)
-    sales = make_team(session, "sales", "Продажи", head=galina)
-    others = make_team(session, "others", "Ключевые")
-    cast = Cast(
-        calendar=calendar,
-        sales=sales,
-        others=others,
-        anna=make_manager(session, "anna", "Анна", team=sales),
-        boris=make_manager(session, "boris", "Борис", team=sales),
-        vera=make_manager(session, "vera", "Вера", team=others),
-        galina=galina,
-        denis=denis,
-    )
-    if live:
-        for decision in DECISIONS:
-            make_mode(session, decision, "live")
+    with _at_once(session):
+        calendar = make_calendar(session)
+        galina = make_user(session, "galina", "Галина", role=Role.HEAD)
+        denis = make_user(session, "denis", "Денис", role=Role.ADMINISTRATOR)
+        sales = make_team(session, "sales", "Продажи", head=galina)
+        others = make_team(session, "others", "Ключевые")
+        cast = Cast(
+            calendar=calendar,
+            sales=sales,
+            others=others,
+            anna=make_manager(session, "anna", "Анна", team=sales),
+            boris=make_manager(session, "boris", "Борис", team=sales),
+            vera=make_manager(session, "vera", "Вера", team=others),
+            galina=galina,
+            denis=denis,
+        )
+        if live:
+            for decision in DECISIONS:
+                make_mode(session, decision, "live")
     return cast
 
 
@@ -403,7 +404,20 @@ def _titled(document: dict[str, Any]) -> dict[str, Any]:
     return {"title": {"ru": document["id"], "en": document["id"]}, "note": "", **document}
 
 
+@contextmanager
+def _at_once(session: Session) -> Iterator[None]:
+    """Flush the rows that are added meanwhile together, in the order in which they were added."""
+    session.info["at once"] = True
+    try:
+        with session.no_autoflush:
+            yield
+    finally:
+        del session.info["at once"]
+    session.flush()
+
+
 def _added(session: Session, row: Row) -> Row:
     session.add(row)
-    session.flush()
+    if "at once" not in session.info:
+        session.flush()
     return row

@@ -23,6 +23,15 @@ _CACHE = "pravila_app_settings"
 _ROWS = select(AppSetting.key, AppSetting.value)
 
 
+def _put_by(insert: Any) -> Any:
+    statement = insert(AppSetting)
+    return statement.on_conflict_do_update(index_elements=[AppSetting.key], set_={"value": statement.excluded.value})
+
+
+_PUT_IN_SQLITE = _put_by(sqlite.insert)
+_PUT_IN_POSTGRESQL = _put_by(postgresql.insert)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting: a whole number within bounds, or one of `choices`."""
@@ -306,11 +315,9 @@ def change(session: Session, key: str, value: object, *, actor: str) -> None:
 
 def put(session: Session, key: str, value: Value) -> None:
     """Write a row of the table as it is, without check and without audit."""
-    insert = sqlite.insert if is_sqlite(session) else postgresql.insert
-    statement = insert(AppSetting).values(key=key, value={"value": value})
-    session.execute(
-        statement.on_conflict_do_update(index_elements=[AppSetting.key], set_={"value": statement.excluded.value})
-    )
+    # Made once: every change of a person or a calendar comes here.
+    statement = _PUT_IN_SQLITE if is_sqlite(session) else _PUT_IN_POSTGRESQL
+    session.connection().execute(statement, {"key": key, "value": {"value": value}})
     session.info.pop(_CACHE, None)
 
 

@@ -36,7 +36,7 @@ WEB = ("-m", "wsgi")
 @dataclass(frozen=True)
 class Plan:
     requests: int = 200
-    per_second: float = 25.0
+    per_second: float = 40.0
     workers: int = 2
     clocks: int = 3
     kill_every: float = 0.4

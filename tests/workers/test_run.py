@@ -122,17 +122,8 @@ def test_a_second_one_in_the_same_home_is_refused_and_the_first_lives_on(running
 
 def test_stopped_it_leaves_no_process_and_ends_well(running: Running) -> None:
     """By Ctrl-C; test_supervisor.py has every signal."""
-    ends_well(running, signal.SIGINT)
-
-
-def test_a_service_manager_ends_it_as_well(sqlite_template: Path, tmp_path: Path) -> None:
-    with started(sqlite_template, tmp_path) as running:
-        ends_well(running, signal.SIGTERM)
-
-
-def ends_well(running: Running, how: signal.Signals) -> None:
     below = running.below()
-    running.process.send_signal(how)
+    running.process.send_signal(signal.SIGINT)
     assert running.process.wait(30) == 0, running.log.read_text()
     assert are_over(below)
     assert "Traceback" not in running.log.read_text()
