@@ -28,7 +28,6 @@ from rules_engine.services.facts import see
 from rules_engine.services.impact_decisions import COUNT, NEXT, REQUESTS, Details, cursor_of, span
 from rules_engine.services.impact_parts import Budget, Json, Question, Slice, add_to, titles_of
 from rules_engine.services.past_clients import PastClients
-from rules_engine.services.past_loads import PastLoads
 from rules_engine.services.past_roster import PastPeople
 from rules_engine.services.past_stretches import UNMOVED
 from rules_engine.services.reading import rows
@@ -148,8 +147,8 @@ class _Work:
     def _people(self) -> PastPeople:
         kept = self._kept
         if kept.people is None:
-            loads = PastLoads(self._session, self._picture, kept.since, kept.until)
-            kept.people = PastPeople(self._picture, loads, [kept.live.ruleset, kept.draft.ruleset])
+            rulesets = [kept.live.ruleset, kept.draft.ruleset]
+            kept.people = PastPeople(self._session, self._picture, kept.since, kept.until, rulesets)
         return kept.people
 
     def prepare(self, found: Sequence[Any]) -> None:

@@ -44,15 +44,22 @@ class _Balance:
 
 
 class PastLoads:
-    """What managers carried at instants of `[since, until)`. Of equal instants a decision sees what came before it."""
+    """What managers carried at instants of `[since, until)`. Of equal instants a decision sees what came before it.
 
-    def __init__(self, session: Session, picture: Reference, since: datetime, until: datetime) -> None:
+    Overdue calls are looked up only where `calls` says that somebody asks for them, else they are 0.
+    """
+
+    def __init__(
+        self, session: Session, picture: Reference, since: datetime, until: datetime, *, calls: bool = True
+    ) -> None:
         self._session = session
+        self._asked_for_calls = calls
         self._picture = picture
         self._since, self._until = since, until
         self._received: dict[int, _Received] = defaultdict(_Received)
         self._balances: dict[tuple[str, int], _Balance] = defaultdict(_Balance)
         self._day = (0, 0, "")
+        self._known: dict[int, LoadBefore] = {}
         self._read_assignments()
         self._read_ledger()
 
@@ -60,35 +67,13 @@ class PastLoads:
         """Read what is still to be read in this session: the one before is over."""
         self._session = session
 
-    def before(self, us: int, decision_id: int) -> "LoadsBefore":
-        """Return what managers carried just before a decision; each is looked up when he is asked for."""
-        return LoadsBefore(self, us, decision_id)
-
-    def day_of(self, us: int) -> tuple[str, int]:
-        """Return the business month of an instant, and when its day began."""
-        begins, ends, month = self._day
-        if not begins <= us < ends:
-            day = self._picture.day_of(at := from_us(us))
-            begins = to_us(self._picture.start_of_day(day))
-            ends = to_us(self._picture.start_of_day(day + timedelta(days=1)))
-            month = month_of(at, self._picture.zone)
-            self._day = begins, ends, month
-        return month, begins
-
-    def received(self, manager_id: int) -> "_Received | None":
-        return self._received.get(manager_id)
-
-    def received_earlier(self, manager_id: int) -> int | None:
-        """Return when a manager last received a request before all those that are kept here; None: never."""
-        return self._earlier.get(manager_id)
-
-    def balance(self, month: str, manager_id: int) -> "_Balance | None":
-        return self._balances.get((month, manager_id))
-
-    def overdue(self, manager_id: int, us: int) -> int:
-        """Return how many planned calls in his list were overdue."""
-        begun, ended = self._calls.get(manager_id, ([], []))
-        return bisect_right(begun, us) - bisect_right(ended, us)
+    def load(self, manager_id: int, us: int, decision_id: int) -> "LoadBefore":
+        """Return what a manager carried just before a decision."""
+        known = self._known.get(manager_id)
+        if known is not None and known.since <= us < known.until:
+            return known
+        found = self._known[manager_id] = self._look_up(manager_id, us, decision_id)
+        return found
 
     def previous_holder(self, client_id: int, us: int, itself: int) -> int | None:
         """Return who held the latest other request of the client that somebody had then; None where nobody did."""
@@ -114,6 +99,47 @@ class PastLoads:
         if number <= 0:
             return None
         return ValueStep.LARGE if value * number >= total else ValueStep.SMALL
+
+    def _look_up(self, manager_id: int, us: int, decision_id: int) -> "LoadBefore":
+        begins, ends, month = self._day_of(us)
+        found = LoadBefore(us, ends, last_received_us=self._earlier.get(manager_id))
+        received = self._received.get(manager_id)
+        if received is not None:
+            place = _place(received.at, received.decisions, us, decision_id)
+            held = received.held[place - 1] if place else 0
+            ended, settled = bisect_right(received.ended, us), bisect_right(received.settled, us)
+            found.open_requests, found.unanswered_requests = max(held - ended, 0), max(held - settled, 0)
+            found.received_today = place - bisect_left(received.at, begins)
+            if place:
+                found.last_received_us = received.at[place - 1]
+            found.holds_until(received.at, place)
+            found.holds_until(received.ended, ended)
+            found.holds_until(received.settled, settled)
+        balance = self._balances.get((month, manager_id))
+        if balance is not None:
+            place = _place(balance.at, balance.decisions, us, decision_id)
+            if place:
+                found.count, found.value_minor = balance.count[place - 1], balance.value[place - 1]
+            morning = bisect_left(balance.at, begins)
+            found.counted_today = found.count - (balance.count[morning - 1] if morning else 0)
+            found.holds_until(balance.at, place)
+        if self._asked_for_calls:
+            begun, over = self._calls.get(manager_id, ([], []))
+            first, last = bisect_right(over, us), bisect_right(begun, us)
+            found.overdue_callbacks = last - first
+            found.holds_until(over, first)
+            found.holds_until(begun, last)
+        return found
+
+    def _day_of(self, us: int) -> tuple[int, int, str]:
+        """Return when the business day of an instant begins and ends, and its month."""
+        begins, ends, _ = self._day
+        if not begins <= us < ends:
+            day = self._picture.day_of(at := from_us(us))
+            begins = to_us(self._picture.start_of_day(day))
+            ends = to_us(self._picture.start_of_day(day + timedelta(days=1)))
+            self._day = begins, ends, month_of(at, self._picture.zone)
+        return self._day
 
     def _read_assignments(self) -> None:
         early = self._since - _BEFORE
@@ -244,86 +270,25 @@ class PastLoads:
         return dict(found)
 
 
-class LoadsBefore:
-    """What managers carried just before one decision."""
-
-    def __init__(self, past: PastLoads, us: int, decision_id: int) -> None:
-        self.past = past
-        self.us, self.decision_id = us, decision_id
-        self.month, self.day_start = past.day_of(us)
-        self._known: dict[int, LoadBefore] = {}
-
-    def load(self, manager_id: int) -> "LoadBefore":
-        found = self._known.get(manager_id)
-        if found is None:
-            found = self._known[manager_id] = LoadBefore(self, manager_id)
-        return found
-
-
+@dataclass(slots=True)
 class LoadBefore:
-    """What one manager carried just before a decision: the figures of a Load, each looked up when it is asked for."""
+    """What one manager carried before every decision of a stretch `[since, until)`: the figures of a Load."""
 
-    __slots__ = ("_before", "_manager_id", "_place", "_received")
+    since: int
+    until: int
+    last_received_us: int | None = None
+    open_requests: int = 0
+    unanswered_requests: int = 0
+    received_today: int = 0
+    overdue_callbacks: int = 0
+    count: int = 0
+    value_minor: int = 0
+    counted_today: int = 0
 
-    def __init__(self, before: LoadsBefore, manager_id: int) -> None:
-        self._before = before
-        self._manager_id = manager_id
-        received = before.past.received(manager_id)
-        self._received = received
-        self._place = 0 if received is None else _place(received.at, received.decisions, before.us, before.decision_id)
-
-    @property
-    def last_received_us(self) -> int | None:
-        if self._received is not None and self._place:
-            return self._received.at[self._place - 1]
-        return self._before.past.received_earlier(self._manager_id)
-
-    @property
-    def open_requests(self) -> int:
-        return 0 if self._received is None else self._held_less(self._received.ended)
-
-    @property
-    def unanswered_requests(self) -> int:
-        return 0 if self._received is None else self._held_less(self._received.settled)
-
-    @property
-    def received_today(self) -> int:
-        return 0 if self._received is None else self._place - bisect_left(self._received.at, self._before.day_start)
-
-    @property
-    def overdue_callbacks(self) -> int:
-        return self._before.past.overdue(self._manager_id, self._before.us)
-
-    @property
-    def count(self) -> int:
-        balance, place = self._balance()
-        return balance.count[place - 1] if balance is not None and place else 0
-
-    @property
-    def value_minor(self) -> int:
-        balance, place = self._balance()
-        return balance.value[place - 1] if balance is not None and place else 0
-
-    @property
-    def counted_today(self) -> int:
-        balance, _ = self._balance()
-        if balance is None:
-            return 0
-        morning = bisect_left(balance.at, self._before.day_start)
-        return self.count - (balance.count[morning - 1] if morning else 0)
-
-    def _held_less(self, over: list[int]) -> int:
-        received = self._received
-        held = received.held[self._place - 1] if received is not None and self._place else 0
-        return max(held - bisect_right(over, self._before.us), 0)
-
-    def _balance(self) -> tuple["_Balance | None", int]:
-        """Return the ledger of the month, and how many of its entries came before."""
-        before = self._before
-        found = before.past.balance(before.month, self._manager_id)
-        if found is None:
-            return None, 0
-        return found, _place(found.at, found.decisions, before.us, before.decision_id)
+    def holds_until(self, instants: list[int], place: int) -> None:
+        """Let the stretch end where the next of these instants comes."""
+        if place < len(instants) and instants[place] < self.until:
+            self.until = instants[place]
 
 
 def _place(instants: list[int], decisions: list[int], us: int, decision_id: int) -> int:

@@ -5,34 +5,69 @@ calendars of that instant tell.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy.orm import Session
 
 from rules_engine.decisions.fair_share import ValueStep
-from rules_engine.decisions.instants import from_us, to_us
+from rules_engine.decisions.instants import NEVER_US, from_us, to_us
 from rules_engine.decisions.money import parse_amount
 from rules_engine.decisions.roster import Candidate, Roster
 from rules_engine.language.model import Ruleset
 from rules_engine.language.values import Facts
-from rules_engine.services.candidates import Entitlements, needs_of
+from rules_engine.services.candidates import Entitlements, entitling, needs_of
 from rules_engine.services.facts import person_facts
 from rules_engine.services.past_loads import PastLoads
 from rules_engine.services.reference import ManagerRef, Reference
+
+T = TypeVar("T")
+_NO_SHARE: Final = Fraction(1)
+
+_STEADY: Final = frozenset(
+    f"candidate.{name}"
+    for name in (
+        "name",
+        "team",
+        "skills",
+        "is_working_now",
+        "open_requests",
+        "unanswered_requests",
+        "overdue_callbacks",
+        "received_today",
+        "received_this_month",
+        "shortfall",
+    )
+)
+"""Facts of a candidate that hold until his load changes or his working hours begin or end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch(Generic[T]):
+    """What is so of a manager at every instant of `[since, until)`, in UTC microseconds."""
+
+    since: int
+    until: int
+    what: T
 
 
 class PastPeople:
     """The managers, with what is the same for all decisions that are compared by these rulesets.
 
-    What no action of theirs weighs is not looked up.
+    What no action of theirs weighs is not looked up, and what was looked up serves as long as it holds: from one
+    decision to the next little changes.
     """
 
-    def __init__(self, picture: Reference, loads: PastLoads, rulesets: Iterable[Ruleset]) -> None:
-        self.picture = picture
-        self.loads = loads
+    def __init__(
+        self, session: Session, picture: Reference, since: datetime, until: datetime, rulesets: Iterable[Ruleset]
+    ) -> None:
         needs = [needs_of(one) for one in rulesets]
+        self.picture = picture
         self.fields: frozenset[str] = frozenset().union(*(one.fields for one in needs))
+        self.loads = PastLoads(session, picture, since, until, calls="candidate.overdue_callbacks" in self.fields)
         self.weighs_work = any(one.work for one in needs)
         self.weighs_shares = any(one.shares for one in needs)
         self.needs_previous = any(one.previous for one in needs)
@@ -42,8 +77,10 @@ class PastPeople:
             for one in picture.managers.values()
             if (team := picture.teams.get(one.team_id or 0)) is not None
         }
-
         self.limits_days = any(one is not None for one in self._extra.values())
+        self._are_steady = self.fields <= _STEADY
+        self._facts: dict[int, _Stretch[Facts]] = {}
+        self._candidates: dict[int, _Stretch[Candidate]] = {}
 
     def extra_per_day(self, manager_id: int) -> int | None:
         """Return how much of what he is behind by a manager may make up for in a day; None without limit."""
@@ -59,6 +96,53 @@ class PastPeople:
         """
         return _PastStage(self, row, outcome, facts).roster()
 
+    def facts_of(self, manager_id: int, us: int, decision_id: int) -> Facts:
+        """Return the `candidate.` facts of a manager just before a decision."""
+        known = self._facts.get(manager_id)
+        if known is not None and known.since <= us < known.until:
+            return known.what
+        one = self.picture.managers[manager_id]
+        load = self.loads.load(manager_id, us, decision_id)
+        found = person_facts("candidate", one, load, us, self.fields)
+        if self._are_steady:
+            changes = one.calendar.next_change_us(us)
+            self._facts[manager_id] = _Stretch(us, min(load.until, changes or NEVER_US), found)
+        return found
+
+    def candidate(self, one: ManagerRef, at: datetime, us: int, decision_id: int) -> Candidate:
+        """Return a manager as he stood just before a decision, his received value too."""
+        known = self._candidates.get(one.id)
+        if known is not None and known.since <= us < known.until:
+            return known.what
+        load = self.loads.load(one.id, us, decision_id)
+        extra = self.extra_per_day(one.id)
+        away = one.absence_at(at)
+        found = Candidate(
+            id=one.id,
+            login=one.login,
+            name=one.name,
+            team=one.team_code,
+            skills=one.skills,
+            entitlement=Entitlements(self.picture, at).of(one),
+            count=load.count,
+            value_minor=load.value_minor,
+            last_received_us=load.last_received_us,
+            open_requests=load.open_requests,
+            received_today=load.received_today,
+            daily_cap=one.daily_cap,
+            open_cap=one.open_cap,
+            is_active=one.is_employed(at),
+            is_absent=away is not None,
+            back_us=to_us(away[1]) if away else None,
+            count_before=load.count - load.counted_today if self.limits_days else load.count,
+            extra_per_day=extra,
+        )
+        presence = one.next_presence_change(at)
+        changes = entitling(self.picture, one).next_change_us(us)
+        until = min(load.until, changes or NEVER_US, NEVER_US if presence is None else to_us(presence))
+        self._candidates[one.id] = _Stretch(us, until, found)
+        return found
+
 
 class _PastStage:
     """One decision."""
@@ -68,7 +152,6 @@ class _PastStage:
         self._row = row
         self._at = from_us(row.at)
         self._facts = facts
-        self._loads = people.loads.before(row.at, row.id)
         self._shown: dict[int, Mapping[str, Any]] = {}
         self._shares = [one for one in outcome["attempts"] if one["strategy"] == "fair_share"]
         for attempt in outcome["attempts"]:
@@ -79,18 +162,13 @@ class _PastStage:
 
     def roster(self) -> Roster:
         people, row = self._people, self._row
-        managers = people.picture.managers
+        us, decision_id = row.at, row.id
         candidates = {
-            one.id: self._as_looked_up(one)
+            one.id: people.candidate(one, self._at, us, decision_id)
             if (shown := self._shown.get(one.id)) is None
             else self._as_shown(one, shown)
-            for one in managers.values()
+            for one in people.picture.managers.values()
         }
-        loads, at_us, fields = self._loads, row.at, people.fields
-
-        def facts_of(manager_id: int) -> Facts:
-            return person_facts("candidate", managers[manager_id], loads.load(manager_id), at_us, fields)
-
         return Roster(
             candidates=candidates,
             owner=self._person("owner", "client.owner", row.owner_id),
@@ -100,68 +178,41 @@ class _PastStage:
             duty=people.on_duty(self._at),
             value_step=self._value_step,
             pointers=_LastServed(candidates),
-            facts_of=facts_of,
-        )
-
-    def _as_looked_up(self, one: ManagerRef) -> Candidate:
-        people = self._people
-        load = self._loads.load(one.id)
-        count, extra = load.count, people.extra_per_day(one.id)
-        away = one.absence_at(self._at)
-        return Candidate(
-            id=one.id,
-            login=one.login,
-            name=one.name,
-            team=one.team_code,
-            skills=one.skills,
-            entitlement=self._entitled.of(one),
-            count=count,
-            value_minor=load.value_minor if self._value_step is not None else 0,
-            last_received_us=load.last_received_us,
-            open_requests=load.open_requests if people.weighs_work or one.open_cap is not None else 0,
-            received_today=load.received_today if one.daily_cap is not None else 0,
-            daily_cap=one.daily_cap,
-            open_cap=one.open_cap,
-            is_active=one.is_employed(self._at),
-            is_absent=away is not None,
-            back_us=to_us(away[1]) if away else None,
-            count_before=count - load.counted_today if people.limits_days else count,
-            extra_per_day=extra,
+            facts_of=lambda manager_id: people.facts_of(manager_id, us, decision_id),
         )
 
     def _as_shown(self, one: ManagerRef, shown: Mapping[str, Any]) -> Candidate:
         """Return a candidate with what the record shows of him; what it does not show is looked up if it can matter."""
-        people = self._people
-        load = self._loads.load(one.id)
+        people, row = self._people, self._row
+        load = people.loads.load(one.id, row.at, row.id)
         reason = shown["reason"]
         code = reason["code"] if reason else None
         count, extra = shown["count"], people.extra_per_day(one.id)
-        # The record says 0 where no rule looked at it.
-        held = shown["open"] or (load.open_requests if people.weighs_work else 0)
-        return Candidate(
-            id=one.id,
-            login=one.login,
-            name=one.name,
-            team=one.team_code,
-            skills=one.skills,
-            entitlement=_fraction(shown["entitlement"]),
-            count=count,
-            value_minor=_minor(shown["value"]) if self._value_step is not None else 0,
-            last_received_us=load.last_received_us,
-            open_requests=held,
-            received_today=reason["seen"] if code == "daily_cap" else 0,
-            daily_cap=reason["limit"] if code == "daily_cap" else None,
-            open_cap=reason["limit"] if code == "open_cap" else None,
-            is_active=code != "inactive",
-            is_absent=code == "absent",
-            is_on_hold=code == "on_hold",
-            count_before=count if extra is None else count - load.counted_today,
-            extra_per_day=extra,
+        # By place, as a class has its fields: by name it takes half as long again, and all are made anew each time.
+        found = Candidate(
+            one.id,
+            one.login,
+            one.name,
+            one.team_code,
+            one.skills,
+            _fraction(shown["entitlement"]) if people.weighs_shares else _NO_SHARE,
+            count,
+            _minor(shown["value"]) if self._value_step is not None else 0,
+            load.last_received_us,
+            # The record says 0 where no rule looked at it.
+            shown["open"] or (load.open_requests if people.weighs_work else 0),
         )
-
-    @cached_property
-    def _entitled(self) -> Entitlements:
-        return Entitlements(self._people.picture, self._at)
+        found.count_before = count if extra is None else count - load.counted_today
+        found.extra_per_day = extra
+        if code is not None:
+            found.is_active = code != "inactive"
+            found.is_absent = code == "absent"
+            found.is_on_hold = code == "on_hold"
+            if code == "daily_cap":
+                found.received_today, found.daily_cap = reason["seen"], reason["limit"]
+            elif code == "open_cap":
+                found.open_cap = reason["limit"]
+        return found
 
     def _person(self, pool: str, field: str, now: int | None) -> int | None:
         """Return who that was: as the record shows, as its facts say, else who it is now."""
