@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -46,14 +47,17 @@ class _Balance:
 class PastLoads:
     """What managers carried at instants of `[since, until)`. Of equal instants a decision sees what came before it.
 
-    Overdue calls are looked up only where `calls` says that somebody asks for them, else they are 0.
+    Of open and unanswered requests and of overdue calls only those are looked up that `asked` names (fields of
+    LoadBefore); the others are 0.
     """
 
     def __init__(
-        self, session: Session, picture: Reference, since: datetime, until: datetime, *, calls: bool = True
+        self, session: Session, picture: Reference, since: datetime, until: datetime, asked: Collection[str]
     ) -> None:
         self._session = session
-        self._asked_for_calls = calls
+        self._asks_open = "open_requests" in asked
+        self._asks_unanswered = "unanswered_requests" in asked
+        self._asks_calls = "overdue_callbacks" in asked
         self._picture = picture
         self._since, self._until = since, until
         self._received: dict[int, _Received] = defaultdict(_Received)
@@ -106,15 +110,15 @@ class PastLoads:
         received = self._received.get(manager_id)
         if received is not None:
             place = _place(received.at, received.decisions, us, decision_id)
-            held = received.held[place - 1] if place else 0
-            ended, settled = bisect_right(received.ended, us), bisect_right(received.settled, us)
-            found.open_requests, found.unanswered_requests = max(held - ended, 0), max(held - settled, 0)
             found.received_today = place - bisect_left(received.at, begins)
             if place:
                 found.last_received_us = received.at[place - 1]
             found.holds_until(received.at, place)
-            found.holds_until(received.ended, ended)
-            found.holds_until(received.settled, settled)
+            held = received.held[place - 1] if place else 0
+            if self._asks_open:
+                found.open_requests = found.less(held, received.ended)
+            if self._asks_unanswered:
+                found.unanswered_requests = found.less(held, received.settled)
         balance = self._balances.get((month, manager_id))
         if balance is not None:
             place = _place(balance.at, balance.decisions, us, decision_id)
@@ -123,7 +127,7 @@ class PastLoads:
             morning = bisect_left(balance.at, begins)
             found.counted_today = found.count - (balance.count[morning - 1] if morning else 0)
             found.holds_until(balance.at, place)
-        if self._asked_for_calls:
+        if self._asks_calls:
             begun, over = self._calls.get(manager_id, ([], []))
             first, last = bisect_right(over, us), bisect_right(begun, us)
             found.overdue_callbacks = last - first
@@ -270,7 +274,7 @@ class PastLoads:
         return dict(found)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LoadBefore:
     """What one manager carried before every decision of a stretch `[since, until)`: the figures of a Load."""
 
@@ -284,6 +288,12 @@ class LoadBefore:
     count: int = 0
     value_minor: int = 0
     counted_today: int = 0
+
+    def less(self, held: int, over: list[int]) -> int:
+        """Return how many of those held are left after what was over by then; the stretch ends with the next."""
+        place = bisect_right(over, self.since)
+        self.holds_until(over, place)
+        return max(held - place, 0)
 
     def holds_until(self, instants: list[int], place: int) -> None:
         """Let the stretch end where the next of these instants comes."""

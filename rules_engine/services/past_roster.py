@@ -4,7 +4,7 @@ What the record shows of somebody stands as it is; of whom it does not show, the
 calendars of that instant tell.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -21,11 +21,12 @@ from rules_engine.language.model import Ruleset
 from rules_engine.language.values import Facts
 from rules_engine.services.candidates import Entitlements, entitling, needs_of
 from rules_engine.services.facts import person_facts
-from rules_engine.services.past_loads import PastLoads
+from rules_engine.services.past_loads import LoadBefore, PastLoads
 from rules_engine.services.reference import ManagerRef, Reference
 
 T = TypeVar("T")
-_NO_SHARE: Final = Fraction(1)
+
+_CAPS: Final = ("daily_cap", "open_cap")
 
 _STEADY: Final = frozenset(
     f"candidate.{name}"
@@ -67,10 +68,13 @@ class PastPeople:
         needs = [needs_of(one) for one in rulesets]
         self.picture = picture
         self.fields: frozenset[str] = frozenset().union(*(one.fields for one in needs))
-        self.loads = PastLoads(session, picture, since, until, calls="candidate.overdue_callbacks" in self.fields)
         self.weighs_work = any(one.work for one in needs)
         self.weighs_shares = any(one.shares for one in needs)
         self.needs_previous = any(one.previous for one in needs)
+        asked = {field.removeprefix("candidate.") for field in self.fields}
+        if self.weighs_work or any(one.open_cap is not None for one in picture.managers.values()):
+            asked.add("open_requests")
+        self.loads = PastLoads(session, picture, since, until, asked)
         self._on_duty = [one for one in picture.managers.values() if one.duty]
         self._extra = {
             one.id: team.catch_up_per_day
@@ -81,6 +85,7 @@ class PastPeople:
         self._are_steady = self.fields <= _STEADY
         self._facts: dict[int, _Stretch[Facts]] = {}
         self._candidates: dict[int, _Stretch[Candidate]] = {}
+        self._shown: dict[int, tuple[tuple[object, ...], Candidate]] = {}
 
     def extra_per_day(self, manager_id: int) -> int | None:
         """Return how much of what he is behind by a manager may make up for in a day; None without limit."""
@@ -96,18 +101,23 @@ class PastPeople:
         """
         return _PastStage(self, row, outcome, facts).roster()
 
-    def facts_of(self, manager_id: int, us: int, decision_id: int) -> Facts:
-        """Return the `candidate.` facts of a manager just before a decision."""
-        known = self._facts.get(manager_id)
-        if known is not None and known.since <= us < known.until:
-            return known.what
-        one = self.picture.managers[manager_id]
-        load = self.loads.load(manager_id, us, decision_id)
-        found = person_facts("candidate", one, load, us, self.fields)
-        if self._are_steady:
-            changes = one.calendar.next_change_us(us)
-            self._facts[manager_id] = _Stretch(us, min(load.until, changes or NEVER_US), found)
-        return found
+    def facts_before(self, us: int, decision_id: int) -> Callable[[int], Facts]:
+        """Return what gives the `candidate.` facts of a manager just before a decision."""
+        facts = self._facts
+
+        def facts_of(manager_id: int) -> Facts:
+            known = facts.get(manager_id)
+            if known is not None and known.since <= us < known.until:
+                return known.what
+            one = self.picture.managers[manager_id]
+            load = self.loads.load(manager_id, us, decision_id)
+            found = person_facts("candidate", one, load, us, self.fields)
+            if self._are_steady:
+                changes = one.calendar.next_change_us(us)
+                facts[manager_id] = _Stretch(us, min(load.until, changes or NEVER_US), found)
+            return found
+
+        return facts_of
 
     def candidate(self, one: ManagerRef, at: datetime, us: int, decision_id: int) -> Candidate:
         """Return a manager as he stood just before a decision, his received value too."""
@@ -143,6 +153,48 @@ class PastPeople:
         self._candidates[one.id] = _Stretch(us, until, found)
         return found
 
+    def shown(self, one: ManagerRef, shown: Mapping[str, Any], us: int, decision_id: int) -> Candidate:
+        """Return a manager with what a record shows of him; what it does not show is looked up if it can matter."""
+        load = self.loads.load(one.id, us, decision_id)
+        reason = shown["reason"]
+        code = None if reason is None else reason["code"]
+        if code in _CAPS:
+            return self._as_shown(one, shown, load)
+        # Most of them stand as they stood in the record before.
+        known = self._shown.get(one.id)
+        figures = load, code, shown["count"], shown["value"], shown["entitlement"], shown["open"]
+        if known is None or known[0] != figures:
+            known = self._shown[one.id] = figures, self._as_shown(one, shown, load)
+        return known[1]
+
+    def _as_shown(self, one: ManagerRef, shown: Mapping[str, Any], load: LoadBefore) -> Candidate:
+        count, extra = shown["count"], self._extra.get(one.id)
+        found = Candidate(
+            id=one.id,
+            login=one.login,
+            name=one.name,
+            team=one.team_code,
+            skills=one.skills,
+            entitlement=_fraction(shown["entitlement"]),
+            count=count,
+            value_minor=_minor(shown["value"]),
+            last_received_us=load.last_received_us,
+            # The record says 0 where no rule looked at it.
+            open_requests=shown["open"] or (load.open_requests if self.weighs_work else 0),
+            count_before=count if extra is None else count - load.counted_today,
+            extra_per_day=extra,
+        )
+        if reason := shown["reason"]:
+            code = reason["code"]
+            found.is_active = code != "inactive"
+            found.is_absent = code == "absent"
+            found.is_on_hold = code == "on_hold"
+            if code == "daily_cap":
+                found.received_today, found.daily_cap = reason["seen"], reason["limit"]
+            elif code == "open_cap":
+                found.open_cap = reason["limit"]
+        return found
+
 
 class _PastStage:
     """One decision."""
@@ -166,7 +218,7 @@ class _PastStage:
         candidates = {
             one.id: people.candidate(one, self._at, us, decision_id)
             if (shown := self._shown.get(one.id)) is None
-            else self._as_shown(one, shown)
+            else people.shown(one, shown, us, decision_id)
             for one in people.picture.managers.values()
         }
         return Roster(
@@ -178,41 +230,8 @@ class _PastStage:
             duty=people.on_duty(self._at),
             value_step=self._value_step,
             pointers=_LastServed(candidates),
-            facts_of=lambda manager_id: people.facts_of(manager_id, us, decision_id),
+            facts_of=people.facts_before(us, decision_id),
         )
-
-    def _as_shown(self, one: ManagerRef, shown: Mapping[str, Any]) -> Candidate:
-        """Return a candidate with what the record shows of him; what it does not show is looked up if it can matter."""
-        people, row = self._people, self._row
-        load = people.loads.load(one.id, row.at, row.id)
-        reason = shown["reason"]
-        code = reason["code"] if reason else None
-        count, extra = shown["count"], people.extra_per_day(one.id)
-        # By place, as a class has its fields: by name it takes half as long again, and all are made anew each time.
-        found = Candidate(
-            one.id,
-            one.login,
-            one.name,
-            one.team_code,
-            one.skills,
-            _fraction(shown["entitlement"]) if people.weighs_shares else _NO_SHARE,
-            count,
-            _minor(shown["value"]) if self._value_step is not None else 0,
-            load.last_received_us,
-            # The record says 0 where no rule looked at it.
-            shown["open"] or (load.open_requests if people.weighs_work else 0),
-        )
-        found.count_before = count if extra is None else count - load.counted_today
-        found.extra_per_day = extra
-        if code is not None:
-            found.is_active = code != "inactive"
-            found.is_absent = code == "absent"
-            found.is_on_hold = code == "on_hold"
-            if code == "daily_cap":
-                found.received_today, found.daily_cap = reason["seen"], reason["limit"]
-            elif code == "open_cap":
-                found.open_cap = reason["limit"]
-        return found
 
     def _person(self, pool: str, field: str, now: int | None) -> int | None:
         """Return who that was: as the record shows, as its facts say, else who it is now."""

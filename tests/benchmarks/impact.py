@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import zlib
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ DECIDED = 240
 """Decided by the service itself: the others repeat them."""
 BEGIN = datetime(2026, 7, 1, 8, tzinfo=UTC)
 UNTIL = BEGIN + timedelta(days=85)
+WORKED_ON = timedelta(hours=5)
 LIMIT_SECONDS = 30.0
 _CHUNK = 5_000
 
@@ -129,54 +131,96 @@ def fill(sessions: sessionmaker[Session], decisions: int) -> None:
             .where(Decision.decision == ASSIGNMENT, Decision.chosen_manager_id.is_not(None))
             .order_by(Decision.id)
         ).all()
-        texts = [(row.Decision, zlib.decompress(row.payload).decode()) for row in found]
-    by_size: dict[bool, list[tuple[Decision, str]]] = {True: [], False: []}
-    for decision, text in texts:
-        by_size[float(json.loads(text)["facts"]["request.amount"]) >= 150_000].append((decision, text))
+        known = [_Like(row.Decision, json.loads(zlib.decompress(row.payload))) for row in found]
+    by_size: dict[bool, list[_Like]] = {True: [], False: []}
+    for one in known:
+        by_size[float(one.record["facts"]["request.amount"]) >= 150_000].append(one)
     step = timedelta(days=80) / decisions
     numbers = count(1_000_000)
-    for first in range(0, decisions - len(texts), _CHUNK):
-        size = min(_CHUNK, decisions - len(texts) - first)
+    carried = _Carried()
+    for first in range(0, decisions - len(known), _CHUNK):
+        size = min(_CHUNK, decisions - len(known) - first)
         with db.transaction(sessions) as session:
-            for model, rows in _rows(by_size, [next(numbers) for _ in range(size)], step):
+            for model, rows in _rows(by_size, [next(numbers) for _ in range(size)], step, carried):
                 session.execute(insert(model), rows)
 
 
+@dataclass(frozen=True)
+class _Like:
+    """A request that the service decided, with the record beside it."""
+
+    decision: Decision
+    record: dict[str, Any]
+
+    def written(self, amount: int, at: datetime, carried: "_Carried") -> bytes:
+        """Return the record of a request of this amount, with what everybody carried by then."""
+        carried.end_what_is_over(at)
+        self.record["facts"]["request.amount"] = f"{amount}.00"
+        for attempt in self.record["outcome"]["attempts"]:
+            for one in attempt["candidates"]:
+                number, value = carried.balance[f"{at:%Y-%m}", one["id"]]
+                one["count"], one["value"], one["open"] = number, f"{value // 100}.00", carried.open[one["id"]]
+                one["entitlement"] = f"{at.day * 1440}/1"
+        return zlib.compress(json.dumps(self.record, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+
+
+class _Carried:
+    """What everybody carries while rows are written."""
+
+    def __init__(self) -> None:
+        self.balance: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])
+        self.open: Counter[int] = Counter()
+        self._ends: deque[tuple[datetime, int]] = deque()
+
+    def end_what_is_over(self, at: datetime) -> None:
+        while self._ends and self._ends[0][0] <= at:
+            self.open[self._ends.popleft()[1]] -= 1
+
+    def receive(self, manager: int, at: datetime, minor: int) -> None:
+        one = self.balance[f"{at:%Y-%m}", manager]
+        one[0] += 1
+        one[1] += minor
+        self.open[manager] += 1
+        self._ends.append((at + WORKED_ON, manager))
+
+
 def _rows(
-    by_size: dict[bool, list[tuple[Decision, str]]], numbers: list[int], step: timedelta
+    by_size: dict[bool, list[_Like]],
+    numbers: list[int],
+    step: timedelta,
+    carried: _Carried,
 ) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
     made: dict[Any, list[dict[str, Any]]] = {
         Request: [], Decision: [], DecisionDetail: [], Assignment: [], LedgerEntry: []
     }  # fmt: skip
     for number in numbers:
         amount = _amount(number)
-        like, text = by_size[amount >= 150_000][number % len(by_size[amount >= 150_000])]
+        like = by_size[amount >= 150_000][number % len(by_size[amount >= 150_000])]
         at = BEGIN + timedelta(days=1) + (number - 1_000_000) * step
-        manager = like.chosen_manager_id
-        before, _, rest = text.partition('"request.amount":"')
-        changed = f'{before}"request.amount":"{amount}.00"{rest.partition(chr(34))[2]}'
+        manager = like.decision.chosen_manager_id
         made[Request].append({
             "id": number, "source": "bench", "external_id": f"B-{number}", "body_hash": "", "received_at": at,
             "amount_minor": amount * 100, "expected_value_minor": amount * 100, "status": RequestStatus.WON,
-            "status_at": at, "closed_at": at + timedelta(hours=5), "manager_id": manager, "tags": [],
+            "status_at": at, "closed_at": at + WORKED_ON, "manager_id": manager, "tags": [],
         })  # fmt: skip
         made[Decision].append({
             "id": number, "decision": ASSIGNMENT, "subject_kind": "request", "subject_id": number, "at": at,
-            "version_id": like.version_id, "engine": "native", "mode": "live", "fired": like.fired, "effects": [],
-            "chosen_manager_id": manager,
+            "version_id": like.decision.version_id, "engine": "native", "mode": "live", "fired": like.decision.fired,
+            "effects": [], "chosen_manager_id": manager,
         })  # fmt: skip
         made[DecisionDetail].append(
-            {"decision_id": number, "payload": zlib.compress(changed.encode(), 1), "created_at": at}
+            {"decision_id": number, "payload": like.written(amount, at, carried), "created_at": at}
         )
         made[Assignment].append({
             "id": number, "request_id": number, "manager_id": manager, "assigned_at": at,
-            "ended_at": at + timedelta(hours=5), "end_reason": "closed", "cause": AssignmentCause.RULE,
+            "ended_at": at + WORKED_ON, "end_reason": "closed", "cause": AssignmentCause.RULE,
             "decision_id": number, "first_answer_at": at + timedelta(minutes=20),
         })  # fmt: skip
         made[LedgerEntry].append({
             "at": at, "month": f"{at:%Y-%m}", "request_id": number, "manager_id": manager, "assignment_id": number,
             "delta": 1, "value_minor": amount * 100, "cause": "rule", "decision_id": number,
         })  # fmt: skip
+        carried.receive(manager or 0, at, amount * 100)
     yield from made.items()
 
 
@@ -189,13 +233,26 @@ def drafts(sessions: sessionmaker[Session]) -> dict[str, dict[str, Any]]:
     """Return the drafts that are measured."""
     with sessions() as session:
         live = rulebook.in_force_at(session, ASSIGNMENT, UNTIL).body
-    moved, anew = copy.deepcopy(live), copy.deepcopy(live)
+    moved = copy.deepcopy(live)
     key = next(one for one in moved["rules"] if one["id"] == "key-accounts")
     key["when"]["all"][0]["value"] = "130000.00"
+    few = {"field": "candidate.open_requests", "op": "lt", "value": 20}
+    return {
+        "a threshold that moves": moved,
+        "anew, the least loaded": _anew(live, strategy="least_loaded"),
+        "anew, in turn": _anew(live, strategy="round_robin"),
+        "anew, fair share of everybody": _anew(live, to={"pool": "everyone"}),
+        "anew, who has few open requests": _anew(live, among={"all": [few]}),
+    }
+
+
+def _anew(live: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """Return rules of which nearly every decision must be made anew."""
+    anew = copy.deepcopy(live)
     for one in [*(action for rule in anew["rules"] for action in rule["then"]), *anew["otherwise"]]:
         if one["action"] == "assign" and one["to"] != {"pool": "owner"}:
-            one["strategy"] = "least_loaded"
-    return {"a threshold that moves": moved, "every decision made anew": anew}
+            one.update(changed)
+    return anew
 
 
 def _measured(kind: str, what: str, sessions: sessionmaker[Session], body: dict[str, Any], decisions: int) -> Line:
@@ -233,7 +290,7 @@ def main() -> int:
     lines = measure(decisions)
     print(table(lines))
     most = LIMIT_SECONDS * decisions / 100_000
-    return 1 if any(line.seconds > most for line in lines if line.what.startswith("a threshold")) else 0
+    return 1 if any(line.seconds > most for line in lines) else 0
 
 
 if __name__ == "__main__":
