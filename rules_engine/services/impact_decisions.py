@@ -99,7 +99,8 @@ class Details:
         self._unpack_rest()
         # A quotation mark inside a string is escaped: this is the key itself, and no rule has one of that name.
         begin = self._text.index(_OUTCOME, self._end)
-        found: Json = from_json(b"{" + self._text[begin + 1 :])
+        # Each record is read once and thrown away: to look for strings that came before costs more than they do.
+        found: Json = from_json(b"{" + self._text[begin + 1 :], cache_strings="none")
         return cast(Json, found["outcome"])
 
     def _unpack_rest(self) -> None:

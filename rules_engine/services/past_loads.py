@@ -21,6 +21,7 @@ from rules_engine.services.reference import Reference
 from rules_engine.services.request_values import DAYS, ENOUGH
 
 _BEFORE: Final = timedelta(days=35)
+AT_ONCE: Final = -1
 
 
 @dataclass(slots=True)
@@ -63,7 +64,6 @@ class PastLoads:
         self._received: dict[int, _Received] = defaultdict(_Received)
         self._balances: dict[tuple[str, int], _Balance] = defaultdict(_Balance)
         self._day = (0, 0, "")
-        self._known: dict[int, LoadBefore] = {}
         self._read_assignments()
         self._read_ledger()
 
@@ -72,11 +72,35 @@ class PastLoads:
         self._session = session
 
     def load(self, manager_id: int, us: int, decision_id: int) -> "LoadBefore":
-        """Return what a manager carried just before a decision."""
-        known = self._known.get(manager_id)
-        if known is not None and known.since <= us < known.until:
-            return known
-        found = self._known[manager_id] = self._look_up(manager_id, us, decision_id)
+        """Return what a manager carried just before a decision, and until when nothing of it changed."""
+        begins, ends, month = self._day_of(us)
+        found = LoadBefore(us, ends, AT_ONCE, self._earlier.get(manager_id))
+        received = self._received.get(manager_id)
+        if received is not None:
+            place = _place(received.at, received.decisions, us, decision_id)
+            found.received_today = place - bisect_left(received.at, begins)
+            if place:
+                found.last_received_us = received.at[place - 1]
+            found.holds_until(received.at, place, received.decisions)
+            held = received.held[place - 1] if place else 0
+            if self._asks_open:
+                found.open_requests = found.less(held, received.ended)
+            if self._asks_unanswered:
+                found.unanswered_requests = found.less(held, received.settled)
+        balance = self._balances.get((month, manager_id))
+        if balance is not None:
+            place = _place(balance.at, balance.decisions, us, decision_id)
+            if place:
+                found.count, found.value_minor = balance.count[place - 1], balance.value[place - 1]
+            morning = bisect_left(balance.at, begins)
+            found.counted_today = found.count - (balance.count[morning - 1] if morning else 0)
+            found.holds_until(balance.at, place, balance.decisions)
+        if self._asks_calls:
+            begun, over = self._calls.get(manager_id, ([], []))
+            first, last = bisect_right(over, us), bisect_right(begun, us)
+            found.overdue_callbacks = last - first
+            found.holds_until(over, first)
+            found.holds_until(begun, last)
         return found
 
     def previous_holder(self, client_id: int, us: int, itself: int) -> int | None:
@@ -103,37 +127,6 @@ class PastLoads:
         if number <= 0:
             return None
         return ValueStep.LARGE if value * number >= total else ValueStep.SMALL
-
-    def _look_up(self, manager_id: int, us: int, decision_id: int) -> "LoadBefore":
-        begins, ends, month = self._day_of(us)
-        found = LoadBefore(us, ends, last_received_us=self._earlier.get(manager_id))
-        received = self._received.get(manager_id)
-        if received is not None:
-            place = _place(received.at, received.decisions, us, decision_id)
-            found.received_today = place - bisect_left(received.at, begins)
-            if place:
-                found.last_received_us = received.at[place - 1]
-            found.holds_until(received.at, place)
-            held = received.held[place - 1] if place else 0
-            if self._asks_open:
-                found.open_requests = found.less(held, received.ended)
-            if self._asks_unanswered:
-                found.unanswered_requests = found.less(held, received.settled)
-        balance = self._balances.get((month, manager_id))
-        if balance is not None:
-            place = _place(balance.at, balance.decisions, us, decision_id)
-            if place:
-                found.count, found.value_minor = balance.count[place - 1], balance.value[place - 1]
-            morning = bisect_left(balance.at, begins)
-            found.counted_today = found.count - (balance.count[morning - 1] if morning else 0)
-            found.holds_until(balance.at, place)
-        if self._asks_calls:
-            begun, over = self._calls.get(manager_id, ([], []))
-            first, last = bisect_right(over, us), bisect_right(begun, us)
-            found.overdue_callbacks = last - first
-            found.holds_until(over, first)
-            found.holds_until(begun, last)
-        return found
 
     def _day_of(self, us: int) -> tuple[int, int, str]:
         """Return when the business day of an instant begins and ends, and its month."""
@@ -274,12 +267,16 @@ class PastLoads:
         return dict(found)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True)
 class LoadBefore:
-    """What one manager carried before every decision of a stretch `[since, until)`: the figures of a Load."""
+    """What one manager carried from `since` on before every decision up to a last one: the figures of a Load.
+
+    That is the last one before the instant `until`, or at it the decision `until_decision` (AT_ONCE: none at it).
+    """
 
     since: int
     until: int
+    until_decision: int
     last_received_us: int | None = None
     open_requests: int = 0
     unanswered_requests: int = 0
@@ -295,10 +292,12 @@ class LoadBefore:
         self.holds_until(over, place)
         return max(held - place, 0)
 
-    def holds_until(self, instants: list[int], place: int) -> None:
-        """Let the stretch end where the next of these instants comes."""
-        if place < len(instants) and instants[place] < self.until:
-            self.until = instants[place]
+    def holds_until(self, instants: list[int], place: int, decisions: list[int] | None = None) -> None:
+        """Let the stretch end where the next of these instants comes; at that of a decision, after this one."""
+        if place < len(instants) and instants[place] <= self.until:
+            until = instants[place], AT_ONCE if decisions is None else decisions[place]
+            if until < (self.until, self.until_decision):
+                self.until, self.until_decision = until
 
 
 def _place(instants: list[int], decisions: list[int], us: int, decision_id: int) -> int:

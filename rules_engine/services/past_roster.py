@@ -5,11 +5,11 @@ calendars of that instant tell.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Final, Generic, TypeVar
+from heapq import heappop, heappush
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -21,12 +21,17 @@ from rules_engine.language.model import Ruleset
 from rules_engine.language.values import Facts
 from rules_engine.services.candidates import Entitlements, entitling, needs_of
 from rules_engine.services.facts import person_facts
-from rules_engine.services.past_loads import LoadBefore, PastLoads
+from rules_engine.services.past_loads import AT_ONCE, LoadBefore, PastLoads
 from rules_engine.services.reference import ManagerRef, Reference
 
-T = TypeVar("T")
-
-_CAPS: Final = ("daily_cap", "open_cap")
+_STATES: Final = {
+    "inactive": "inactive",
+    "absent": "absent",
+    "on_hold": "on_hold",
+    "daily_cap": "cap",
+    "open_cap": "cap",
+}
+"""What a reason says of the person himself; the others say what a rule does not want."""
 
 _STEADY: Final = frozenset(
     f"candidate.{name}"
@@ -46,20 +51,11 @@ _STEADY: Final = frozenset(
 """Facts of a candidate that hold until his load changes or his working hours begin or end."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch(Generic[T]):
-    """What is so of a manager at every instant of `[since, until)`, in UTC microseconds."""
-
-    since: int
-    until: int
-    what: T
-
-
 class PastPeople:
     """The managers, with what is the same for all decisions that are compared by these rulesets.
 
-    What no action of theirs weighs is not looked up, and what was looked up serves as long as it holds: from one
-    decision to the next little changes.
+    What no action of theirs weighs is not looked up. The decisions come in the order in which they were made: from
+    one to the next little changes, and only that is looked up anew.
     """
 
     def __init__(
@@ -83,8 +79,13 @@ class PastPeople:
         }
         self.limits_days = any(one is not None for one in self._extra.values())
         self._are_steady = self.fields <= _STEADY
-        self._facts: dict[int, _Stretch[Facts]] = {}
-        self._candidates: dict[int, _Stretch[Candidate]] = {}
+        self._us = NEVER_US
+        self._ends: list[tuple[int, int, int]] = []
+        """Until when, and before which decision at that instant, what is known of each manager holds: a heap."""
+        self._hours: dict[int, int] = {}
+        self._loads: dict[int, LoadBefore] = {}
+        self._facts: dict[int, Facts] = {}
+        self._looked_up: dict[int, Candidate] = {}
         self._shown: dict[int, tuple[tuple[object, ...], Candidate]] = {}
 
     def extra_per_day(self, manager_id: int) -> int | None:
@@ -101,30 +102,59 @@ class PastPeople:
         """
         return _PastStage(self, row, outcome, facts).roster()
 
-    def facts_before(self, us: int, decision_id: int) -> Callable[[int], Facts]:
-        """Return what gives the `candidate.` facts of a manager just before a decision."""
-        facts = self._facts
+    def go_on_to(self, at: datetime, us: int, decision_id: int) -> None:
+        """Look up whoever's figures have changed since the decision before; all where this one was earlier."""
+        if us < self._us:
+            self._ends = [(us, AT_ONCE, manager_id) for manager_id in sorted(self.picture.managers)]
+            self._hours.clear()
+        self._us = us
+        changed = []
+        while self._ends and self._ends[0][:2] < (us, decision_id):
+            changed.append(heappop(self._ends)[2])
+        for manager_id in changed:
+            one = self.picture.managers[manager_id]
+            load = self._loads[manager_id] = self.loads.load(manager_id, us, decision_id)
+            self._facts.pop(manager_id, None)
+            self._looked_up.pop(manager_id, None)
+            self._shown.pop(manager_id, None)
+            until = min((load.until, load.until_decision), (self._hours_until(one, at, us), AT_ONCE))
+            heappush(self._ends, (*until, manager_id))
+
+    def _hours_until(self, one: ManagerRef, at: datetime, us: int) -> int:
+        """Return when he begins or ends work next, or comes, leaves or is away: his entitlement may change then."""
+        known = self._hours.get(one.id, 0)
+        if us < known:
+            return known
+        presence = one.next_presence_change(at)
+        changes = (
+            one.calendar.next_change_us(us),
+            entitling(self.picture, one).next_change_us(us),
+            None if presence is None else to_us(presence),
+        )
+        found = self._hours[one.id] = min((change for change in changes if change is not None), default=NEVER_US)
+        return found
+
+    def facts_at(self, us: int) -> Callable[[int], Facts]:
+        """Return what gives the `candidate.` facts of a manager just before the decision at hand."""
+        known = self._facts
 
         def facts_of(manager_id: int) -> Facts:
-            known = facts.get(manager_id)
-            if known is not None and known.since <= us < known.until:
-                return known.what
-            one = self.picture.managers[manager_id]
-            load = self.loads.load(manager_id, us, decision_id)
-            found = person_facts("candidate", one, load, us, self.fields)
-            if self._are_steady:
-                changes = one.calendar.next_change_us(us)
-                facts[manager_id] = _Stretch(us, min(load.until, changes or NEVER_US), found)
+            found = known.get(manager_id)
+            if found is None:
+                one = self.picture.managers[manager_id]
+                found = person_facts("candidate", one, self._loads[manager_id], us, self.fields)
+                if self._are_steady:
+                    known[manager_id] = found
             return found
 
         return facts_of
 
-    def candidate(self, one: ManagerRef, at: datetime, us: int, decision_id: int) -> Candidate:
-        """Return a manager as he stood just before a decision, his received value too."""
-        known = self._candidates.get(one.id)
-        if known is not None and known.since <= us < known.until:
-            return known.what
-        load = self.loads.load(one.id, us, decision_id)
+    def looked_up(self, one: ManagerRef, at: datetime) -> Candidate:
+        """Return a manager as he stood just before the decision at hand, his received value too."""
+        known = self._looked_up.get(one.id)
+        if known is not None:
+            return known
+        load = self._loads[one.id]
         extra = self.extra_per_day(one.id)
         away = one.absence_at(at)
         found = Candidate(
@@ -147,27 +177,24 @@ class PastPeople:
             count_before=load.count - load.counted_today if self.limits_days else load.count,
             extra_per_day=extra,
         )
-        presence = one.next_presence_change(at)
-        changes = entitling(self.picture, one).next_change_us(us)
-        until = min(load.until, changes or NEVER_US, NEVER_US if presence is None else to_us(presence))
-        self._candidates[one.id] = _Stretch(us, until, found)
+        self._looked_up[one.id] = found
         return found
 
-    def shown(self, one: ManagerRef, shown: Mapping[str, Any], us: int, decision_id: int) -> Candidate:
+    def shown(self, one: ManagerRef, shown: Mapping[str, Any]) -> Candidate:
         """Return a manager with what a record shows of him; what it does not show is looked up if it can matter."""
-        load = self.loads.load(one.id, us, decision_id)
         reason = shown["reason"]
-        code = None if reason is None else reason["code"]
-        if code in _CAPS:
-            return self._as_shown(one, shown, load)
+        state = None if reason is None else _STATES.get(reason["code"])
+        if state == "cap":
+            return self._as_shown(one, shown)
         # Most of them stand as they stood in the record before.
         known = self._shown.get(one.id)
-        figures = load, code, shown["count"], shown["value"], shown["entitlement"], shown["open"]
+        figures = state, shown["count"], shown["value"], shown["entitlement"], shown["open"]
         if known is None or known[0] != figures:
-            known = self._shown[one.id] = figures, self._as_shown(one, shown, load)
+            known = self._shown[one.id] = figures, self._as_shown(one, shown)
         return known[1]
 
-    def _as_shown(self, one: ManagerRef, shown: Mapping[str, Any], load: LoadBefore) -> Candidate:
+    def _as_shown(self, one: ManagerRef, shown: Mapping[str, Any]) -> Candidate:
+        load = self._loads[one.id]
         count, extra = shown["count"], self._extra.get(one.id)
         found = Candidate(
             id=one.id,
@@ -214,11 +241,11 @@ class _PastStage:
 
     def roster(self) -> Roster:
         people, row = self._people, self._row
-        us, decision_id = row.at, row.id
+        people.go_on_to(self._at, row.at, row.id)
         candidates = {
-            one.id: people.candidate(one, self._at, us, decision_id)
+            one.id: people.looked_up(one, self._at)
             if (shown := self._shown.get(one.id)) is None
-            else people.shown(one, shown, us, decision_id)
+            else people.shown(one, shown)
             for one in people.picture.managers.values()
         }
         return Roster(
@@ -230,7 +257,7 @@ class _PastStage:
             duty=people.on_duty(self._at),
             value_step=self._value_step,
             pointers=_LastServed(candidates),
-            facts_of=people.facts_before(us, decision_id),
+            facts_of=people.facts_at(row.at),
         )
 
     def _person(self, pool: str, field: str, now: int | None) -> int | None:

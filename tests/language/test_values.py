@@ -2,6 +2,8 @@
 
 import unicodedata
 from datetime import UTC, date, datetime
+from fractions import Fraction
+from math import floor
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +15,7 @@ from rules_engine.language.errors import BadValue, FactsInvalid
 from rules_engine.language.kinds import Decision, FieldType, MovedBy, Words
 from rules_engine.language.shown import show, show_fraction
 from rules_engine.language.values import (
+    SCALE,
     canonical_text,
     dump,
     dump_facts,
@@ -184,3 +187,14 @@ class TestShown:
     @pytest.mark.parametrize("text", ["0", "0.1", "-2.05", "1234567.25", "7"])
     def test_a_rate_is_shown_with_all_its_digits(self, text: str) -> None:
         assert show_fraction(parse_exact(text), "en").replace(",", "").replace("−", "-") == text
+
+
+@given(
+    st.sampled_from([T.NUMBER, T.MONEY, T.PERCENT]),
+    st.from_regex(r"\A-?[0-9]{1,9}(\.[0-9]{1,12})?\Z"),
+)
+def test_a_decimal_is_its_fraction_rounded_down(kind: T, written: str) -> None:
+    exact = Fraction(written)
+    places = {T.NUMBER: 4, T.MONEY: 2, T.PERCENT: 12}[kind]
+    if len(written.partition(".")[2]) <= places:
+        assert parse_type(kind, written) == floor(exact * SCALE[kind])
