@@ -155,10 +155,14 @@ def run_due(
         if not claims:
             claims = _claim(sessions, now, (WorkKind.IMPACT,), totals)
         if not claims:
+            impact_slices.forget()
             break
         totals.handled += len(claims)
         room = TOGETHER if limit is None else min(TOGETHER, limit - totals.handled)
         following = _do(sessions, [one for one in claims if not one.is_given_up], now, senders or {}, totals, room)
+        if totals.goes_on:
+            # Another part would be due by this `now`, and what people have asked for since would not.
+            break
     return totals.stop_watch()
 
 

@@ -16,6 +16,7 @@ from rules_engine.errors import Conflict, InputError, NotFound
 from rules_engine.language.ruleset import content_hash
 from rules_engine.models import Impact, ImpactChange, ImpactState, WorkItem, WorkKind
 from rules_engine.services import editing, rulebook, work
+from rules_engine.services.impact_parts import MOST_PARTS, subject_of
 from rules_engine.services.inserting import one_at_a_time
 
 DAYS: Final = (30, 90, 365)
@@ -67,9 +68,9 @@ def ask(session: Session, decision: str, days: int, *, actor: str, now: datetime
         return known
     running = select(Impact.id).where(Impact.decision == decision, Impact.state.in_(RUNNING))
     for other_id in session.scalars(running.order_by(Impact.id)).all():
-        other = _locked_with_item(session, other_id)
+        other = _locked_with_items(session, other_id)
         if other is not None and other.state in RUNNING:
-            _stop(session, other, ImpactState.CANCELLED, now)
+            _cancel(session, other, now)
     found = Impact(
         decision=decision,
         version_id=version.id,
@@ -81,25 +82,25 @@ def ask(session: Session, decision: str, days: int, *, actor: str, now: datetime
     )
     session.add(found)
     session.flush()
-    work.ask(session, WorkKind.IMPACT, found.id, now)
+    work.ask(session, WorkKind.IMPACT, subject_of(found.id, 0), now)
     return found
 
 
 def cancel(session: Session, impact_id: int, *, now: datetime) -> Impact:
-    """Stop the reckoning; the slice in hand is thrown away. Raises NotFound, Conflict where it is over already."""
-    found = _locked_with_item(session, impact_id)
+    """Stop the reckoning; the slices in hand are thrown away. Raises NotFound, Conflict where it is over already."""
+    found = _locked_with_items(session, impact_id)
     if found is None:
         raise NotFound(what=f"impact {impact_id}")
     if found.state not in RUNNING:
         raise Conflict(ru="расчёт уже закончен", en="the reckoning is over already")
-    _stop(session, found, ImpactState.CANCELLED, now)
+    _cancel(session, found, now)
     return found
 
 
 def fail(session: Session, impact_id: int, reason: str, now: datetime) -> None:
     """Say that it could not be reckoned, and why (one line, or one in Russian and one in English).
 
-    One that is over stays as it is. The item is in the hands of this transaction.
+    One that is over stays as it is. Of its items one is in the hands of this transaction; the others find it over.
     """
     found = locked(session, impact_id)
     if found is not None and found.state in RUNNING:
@@ -182,10 +183,21 @@ def prune(session: Session) -> int:
     return gone
 
 
-def _locked_with_item(session: Session, impact_id: int) -> Impact | None:
-    """Lock the item first, as whoever works at it does."""
-    work.lock_items(session, WorkKind.IMPACT, [impact_id])
+def _locked_with_items(session: Session, impact_id: int) -> Impact | None:
+    """Lock the items first, as whoever works at one does."""
+    work.lock_items(session, WorkKind.IMPACT, _subjects(impact_id))
     return locked(session, impact_id)
+
+
+def _cancel(session: Session, impact: Impact, now: datetime) -> None:
+    """Stop one whose items are locked. A worker that has one in hand finds the state and lets go."""
+    _stop(session, impact, ImpactState.CANCELLED, now)
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.kind == WorkKind.IMPACT, WorkItem.subject_id.in_(_subjects(impact.id)))
+        .values(wake_at=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _stop(session: Session, impact: Impact, state: ImpactState, now: datetime) -> None:
@@ -196,18 +208,15 @@ def _stop(session: Session, impact: Impact, state: ImpactState, now: datetime) -
     session.execute(
         delete(ImpactChange).where(ImpactChange.impact_id == impact.id).execution_options(synchronize_session=False)
     )
-    # A worker that has it in hand finds the state and lets go; nobody needs to look again.
-    session.execute(
-        update(WorkItem)
-        .where(WorkItem.kind == WorkKind.IMPACT, WorkItem.subject_id == impact.id)
-        .values(wake_at=None)
-        .execution_options(synchronize_session=False)
-    )
+
+
+def _subjects(impact_id: int) -> list[int]:
+    return [subject_of(impact_id, part) for part in range(MOST_PARTS)]
 
 
 def _forget(session: Session, impact_id: int) -> None:
     for statement in (
         delete(ImpactChange).where(ImpactChange.impact_id == impact_id),
-        delete(WorkItem).where(WorkItem.kind == WorkKind.IMPACT, WorkItem.subject_id == impact_id),
+        delete(WorkItem).where(WorkItem.kind == WorkKind.IMPACT, WorkItem.subject_id.in_(_subjects(impact_id))),
     ):
         session.execute(statement.execution_options(synchronize_session=False))

@@ -25,8 +25,8 @@ from rules_engine.language.values import Facts, parse_facts
 from rules_engine.models import Request, RequestStatus
 from rules_engine.services import rulebook, settings_store
 from rules_engine.services.facts import see
-from rules_engine.services.impact_decisions import COUNT, NEXT, REQUESTS, Details, cursor_of, span
-from rules_engine.services.impact_parts import Budget, Json, Question, Slice, add_to, titles_of
+from rules_engine.services.impact_decisions import COUNT, NEXT, REQUESTS, Details, cursor_of, span, whole_span
+from rules_engine.services.impact_parts import Budget, Json, Question, Slice, add_to, sum_of, titles_of
 from rules_engine.services.past_clients import PastClients
 from rules_engine.services.past_roster import PastPeople
 from rules_engine.services.past_stretches import UNMOVED
@@ -54,8 +54,10 @@ class _Matched:
 class AssignmentImpact:
     """Compares whom each stored decision gives a request by the rules in force and by the draft."""
 
+    splits = True
+
     def total(self, session: Session, question: Question) -> int:
-        return session.scalar(COUNT, span(question)) or 0
+        return session.scalar(COUNT, whole_span(question)) or 0
 
     def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
         state = json.loads(json.dumps(state)) if state else _beginning()
@@ -79,6 +81,10 @@ class AssignmentImpact:
                 if over:
                     return Slice(state, done, True, changes)
         return Slice(state, done, False, changes)
+
+    def merged(self, states: Sequence[Json]) -> Json:
+        sums = [{key: value for key, value in state.items() if key != "cursor"} for state in states]
+        return {**_beginning(), **sum_of(sums)}
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         picture = reference(session)

@@ -5,6 +5,7 @@ nobody knows.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -21,6 +22,8 @@ MONTHS: Final = {30: 1, 90: 3, 365: 12}
 class BonusImpact:
     """Compares what the rules in force and the draft pay; one subject is one month."""
 
+    splits = False
+
     def total(self, session: Session, question: Question) -> int:
         return len(_months(session, question))
 
@@ -34,6 +37,9 @@ class BonusImpact:
             state["next"] += 1
             done += 1
         return Slice(state, done, state["next"] >= len(months), changes)
+
+    def merged(self, states: Sequence[Json]) -> Json:
+        return states[0]
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         return {

@@ -33,6 +33,8 @@ _NOT_KEPT: Final = frozenset(
 class CallbacksImpact:
     """Compares the calls that the rules in force and the draft would have planned."""
 
+    splits = False
+
     def total(self, session: Session, question: Question) -> int:
         return session.scalar(_COUNT, {"until": question.until}) or 0
 
@@ -59,6 +61,9 @@ class CallbacksImpact:
                 state["after"] = client_id
                 done += 1
         return Slice(state, done, False, changes)
+
+    def merged(self, states: Sequence[Json]) -> Json:
+        return states[0]
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         picture = reference(session)

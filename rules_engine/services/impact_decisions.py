@@ -20,7 +20,12 @@ _OUTCOME: Final = b',"outcome":'
 
 
 def span(question: Question) -> dict[str, datetime]:
-    """Return the parameters of COUNT and NEXT that say which time is compared."""
+    """Return the parameters of NEXT that say which part of the time is compared now."""
+    return {"since": question.first, "until": question.last}
+
+
+def whole_span(question: Question) -> dict[str, datetime]:
+    """Return the parameters of COUNT: all the time that is compared."""
     return {"since": question.since, "until": question.until}
 
 

@@ -57,6 +57,8 @@ class _Plans:
 class EscalationImpact:
     """Compares when the rules in force and those of the draft would have acted."""
 
+    splits = False
+
     def total(self, session: Session, question: Question) -> int:
         requests = session.scalar(_COUNT, _span(question)) or 0
         calls = len(rows(session, CALLS, _calls_after(question, 0, 1_000_000)))
@@ -77,6 +79,9 @@ class EscalationImpact:
                     return Slice(state, done, True, work.changes)
                 state["phase"], state["after"] = "calls", 0
         return Slice(state, done, False, work.changes)
+
+    def merged(self, states: Sequence[Json]) -> Json:
+        return states[0]
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         left_out: dict[str, list[str]] = {}

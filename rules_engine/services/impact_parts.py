@@ -1,9 +1,13 @@
-"""What the reckoning of an impact is made of: a budget for one slice, what the slice found, who reckons."""
+"""What the reckoning of an impact is made of: parts, a budget for one slice, what the slice found, who reckons.
 
-from collections.abc import Mapping
+A long one is split by time into parts that several workers do beside each other. Each part is a work item of its own:
+its subject is the impact's id × MOST_PARTS + the part's number.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +15,20 @@ from rules_engine import clock
 from rules_engine.language.model import Ruleset
 
 Json = dict[str, Any]
+
+MOST_PARTS: Final = 8
+SPLIT_FROM: Final = 10_000
+"""From so many subjects on several workers are worth their trouble."""
+
+
+def subject_of(impact_id: int, part: int) -> int:
+    """Return the subject of the work item of a part."""
+    return impact_id * MOST_PARTS + part
+
+
+def part_of(subject_id: int) -> tuple[int, int]:
+    """Return the impact and the number of the part that a work item is about."""
+    return divmod(subject_id, MOST_PARTS)
 
 
 @dataclass(slots=True)
@@ -36,7 +54,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be compared: the rules in force with the draft, over `[since, until)`.
+    """What is to be compared: the rules in force with the draft, over `[since, until)`; of that now `[first, last)`.
 
     `live` and `draft` are documents; of an unfinished draft its finished rules are compared.
     """
@@ -49,6 +67,8 @@ class Question:
     draft_rules: Ruleset
     since: datetime
     until: datetime
+    first: datetime
+    last: datetime
     days: int
 
 
@@ -65,12 +85,19 @@ class Slice:
 class Reckoner(Protocol):
     """Reckons the impact of one decision. It only reads; what it keeps between slices stands in the state."""
 
+    splits: bool
+    """Whether parts of the time can be reckoned each alone."""
+
     def total(self, session: Session, question: Question) -> int:
-        """Return how many subjects there are, for the bar."""
+        """Return how many subjects there are in all parts, for the bar."""
         ...
 
     def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
         """Return what came of one slice; `state` is {} at the beginning and is not changed."""
+        ...
+
+    def merged(self, states: Sequence[Json]) -> Json:
+        """Return the state of the whole from those of its parts, of which one that does not split has one."""
         ...
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
@@ -95,3 +122,14 @@ def titles_of(*bodies: Json) -> dict[str, dict[str, str]]:
             both = dict(title) if isinstance(title, Mapping) else {"ru": title, "en": title}
             found[str(rule.get("id"))] = both
     return found
+
+
+def sum_of(parts: Sequence[Any]) -> Any:
+    """Return numbers added, lists added place by place, and objects key by key, over documents of the same form."""
+    first = parts[0]
+    if isinstance(first, dict):
+        keys = dict.fromkeys(key for part in parts for key in part)
+        return {key: sum_of([part[key] for part in parts if key in part]) for key in keys}
+    if isinstance(first, list):
+        return [sum_of(list(places)) for places in zip(*parts, strict=True)]
+    return sum(parts)

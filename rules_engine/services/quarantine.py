@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.models import Incident, Request, Role, WorkItem, WorkKind
 from rules_engine.services import alerts, impact, outbox
+from rules_engine.services.impact_parts import part_of
 from rules_engine.services.reference import reference
 from rules_engine.services.work import Claim
 
@@ -28,10 +29,13 @@ def tell(session: Session, claim: Claim, now: datetime) -> None:
     error = session.scalar(select(WorkItem.last_error).where(WorkItem.id == claim.item_id))
     reason = (error or "").strip().rpartition("\n")[2]
     if claim.kind is WorkKind.IMPACT:
-        impact.fail(session, claim.subject_id, reason, now)
+        subject_id, _ = part_of(claim.subject_id)
+        impact.fail(session, subject_id, reason, now)
+    else:
+        subject_id = claim.subject_id
     if claim.kind is not WorkKind.REQUEST:
         ru, en = _NAMES.get(claim.kind, ("сообщение", "message"))
-        words = _incident(session, claim, now, f"{ru} {claim.subject_id}", f"{en} {claim.subject_id}", reason)
+        words = _incident(session, claim, now, f"{ru} {subject_id}", f"{en} {subject_id}", reason)
         # Of a message that could not be sent no further one goes out.
         channels = (outbox.PAGE,) if claim.kind is WorkKind.OUTBOX else None
         alerts.tell_administrators(session, f"quarantined:{claim.kind}", words, now, channels=channels)

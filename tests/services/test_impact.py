@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.errors import Conflict, InputError, NotFound
-from rules_engine.models import Impact, ImpactChange, ImpactState, Incident, RulesetDraft, WorkItem, WorkKind
+from rules_engine.models import Client, Impact, ImpactChange, ImpactState, Incident, RulesetDraft, WorkItem, WorkKind
 from rules_engine.services import agenda, editing, impact, impact_slices, work
 from rules_engine.services.impact_parts import Budget
 from rules_engine.settings import Settings
@@ -104,6 +104,50 @@ def test_slices_with_a_kill_between_them_give_what_one_run_gives(both: sessionma
     assert (pieces.result, same, pieces.progress) == (done.result, changes, {})
     with both() as session:
         assert session.scalars(select(WorkItem.id).where(WorkItem.kind == WorkKind.IMPACT)).all() == []
+
+
+def test_parts_that_two_workers_do_at_once_give_what_one_gives(
+    both: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(12):
+        at = MONDAY - timedelta(days=28 - 2 * n)
+        with db.transaction(both) as session:
+            make_request(session, received_at=at, client=session.scalars(select(Client)).one())
+        agenda.run_due(both, at + SECOND)
+    whole = ask(both)
+    agenda.run_due(both, NOW + SECOND)
+    expected, changes = stored(both, whole)
+    monkeypatch.setattr(impact_slices, "SPLIT_FROM", 20)
+    parted = ask(both, anew=True)
+    seconds, slices = count(1), 0
+    while stored(both, parted)[0].state in impact.RUNNING:
+        now = NOW + next(seconds) * SECOND
+        with db.transaction(both) as session:
+            # The second is in the middle of its part while the first ends its own.
+            claims = [work.claim(session, now, kinds=(WorkKind.IMPACT,)) for _ in range(2)]
+        for claim in filter(None, claims):
+            slices += 1
+            impact_slices.work_at(both, claim, now, FEW)
+    done, same = stored(both, parted)
+    assert slices > 8
+    assert (done.state, done.done, done.total, done.progress) == (ImpactState.DONE, 24, 24, {})
+    assert (done.result, same) == (expected.result, changes)
+    with both() as session:
+        assert session.scalars(select(WorkItem.id).where(WorkItem.kind == WorkKind.IMPACT)).all() == []
+
+
+def test_cancelled_in_parts_no_part_goes_on(both: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(impact_slices, "SPLIT_FROM", 2)
+    found = ask(both)
+    slice_of(both)
+    with db.transaction(both) as session:
+        claim = work.claim(session, NOW + 2 * SECOND, kinds=(WorkKind.IMPACT,))
+        assert claim is not None
+        impact.cancel(session, found, now=NOW)
+    assert not impact_slices.work_at(both, claim, NOW + 2 * SECOND, FEW)
+    assert agenda.run_due(both, NOW + 9 * SECOND).handled == 0
+    row, changes = stored(both, found)
+    assert (row.state, changes) == (ImpactState.CANCELLED, [])
 
 
 def test_it_waits_for_peoples_work_and_goes_on_at_once(
