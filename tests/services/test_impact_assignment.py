@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine import db
+from rules_engine.decisions.instants import to_us
 from rules_engine.language.ruleset import parse
-from rules_engine.models import Impact, Request, RequestStatus, RulesetVersion
-from rules_engine.services import assignment, contacts, status
+from rules_engine.models import CallbackState, Decision, Impact, Request, RequestStatus, RulesetVersion
+from rules_engine.services import assignment, contacts, impact_assignment, status
 from rules_engine.services.impact_assignment import AssignmentImpact
 from rules_engine.services.impact_parts import Budget, Json
 from rules_engine.services.impact_slices import question_of
 from rules_engine.services.incoming import ContactIn
+from rules_engine.services.past_loads import LoadBefore, PastLoads
+from rules_engine.services.reference import reference
 from rules_engine.services.weighing import weigh_draft
 from rules_engine.settings import Settings
+from tests.calls import make_callback
 from tests.factories import (
     MONDAY,
     assignment_rules,
@@ -40,10 +45,17 @@ def given(rule_id: str, when: dict[str, Any], pool: str, **more: Any) -> dict[st
     return rule(rule_id, when, {"action": "assign", "to": to, **more})
 
 
+ONE_DAY = timedelta(days=1)
 OWN = given("own", condition("client.owner", "is_filled"), "owner", answer_within=20)
 DEAR = condition("request.amount", "ge", "5000")
 FREE = {"all": [condition("candidate.unanswered_requests", "lt", 2)]}
 LIVE = assignment_rules(OWN)
+
+
+def overdue(op: str, number: int) -> dict[str, Any]:
+    return {"all": [condition("candidate.overdue_callbacks", op, number)]}
+
+
 DRAFTS: dict[str, dict[str, Any]] = {
     "a threshold on what nobody had looked at": assignment_rules(
         given("dearer", condition("request.amount", "ge", "7000"), "duty"),
@@ -54,6 +66,17 @@ DRAFTS: dict[str, dict[str, Any]] = {
     "only one team": assignment_rules(given("team", DEAR, "team:sales")),
     "the least loaded": assignment_rules(OWN, strategy="least_loaded"),
     "those with few unanswered": assignment_rules(OWN, among=FREE),
+    "those without overdue calls": assignment_rules(OWN, among=overdue("lt", 1)),
+    "those who received little": assignment_rules(
+        OWN,
+        among={
+            "all": [
+                condition("candidate.received_today", "lt", 3),
+                condition("candidate.received_this_month", "lt", 9),
+                condition("candidate.is_working_now", "is", True),
+            ]
+        },
+    ),
     "old clients": assignment_rules(
         given("old", condition("client.has_open_request", "is", True), "previous"),
         given("often", condition("client.days_since_last_contact", "lt", 3), "cover"),
@@ -82,6 +105,13 @@ def lived(session: Session, *, number: int = 45, seed: int = 7) -> History:
     clients = [make_client(session, owner=dice.choice([*people, None])) for _ in range(8)]
     parsed = {name: parse(body) for name, body in DRAFTS.items()}
     history = History(drafts={name: {} for name in DRAFTS})
+    # Vera's and Igor's; who has received nothing yet counts his overdue calls, too.
+    calls = [
+        make_callback(
+            session, make_client(session), manager, due_at=MONDAY + timedelta(hours=hours), opened_at=MONDAY - ONE_DAY
+        )
+        for manager, hours in ((cast.vera, -3), (cast.vera, -2), (igor, 2), (igor, 5), (igor, 9), (cast.anna, 12))
+    ]
     held: list[Request] = []
     now = MONDAY
     for _ in range(number):
@@ -89,6 +119,9 @@ def lived(session: Session, *, number: int = 45, seed: int = 7) -> History:
         if minutes and held:
             act(session, held, dice, now + timedelta(seconds=30))
         now += timedelta(minutes=minutes)
+        if minutes > 100 and calls:
+            done = calls.pop(dice.randrange(len(calls)))
+            done.state, done.done_at = CallbackState.DONE, now - timedelta(seconds=20)
         request = make_request(
             session,
             received_at=now,
@@ -149,13 +182,17 @@ def impact_of(session: Session, draft: dict[str, Any], *, until: datetime | None
     return row
 
 
-def reckoned(session: Session, draft: dict[str, Any], most: int | None = None) -> tuple[Json, list[Json]]:
-    """Return result and changes, by slices of so many decisions."""
+def reckoned(
+    session: Session, draft: dict[str, Any], most: int | None = None, *, forgetful: bool = False
+) -> tuple[Json, list[Json]]:
+    """Return result and changes, by slices of so many decisions; `forgetful`: each by a process of its own."""
     question = question_of(session, impact_of(session, draft))
     reckoner = AssignmentImpact()
     state: Json = {}
     changes: list[Json] = []
     while True:
+        if forgetful:
+            impact_assignment.forget()
         found = reckoner.step(session, question, state, Budget(3600, most))
         state = found.state
         changes += found.changes
@@ -204,3 +241,32 @@ def test_a_draft_that_says_the_same_changes_nothing(session: Session, history: H
 def test_slices_of_one_and_of_all_give_the_same(session: Session, history: History) -> None:
     draft = DRAFTS["another order"]
     assert reckoned(session, draft, most=1) == reckoned(session, draft, most=7) == reckoned(session, draft)
+
+
+@pytest.mark.parametrize("name", ["those without overdue calls", "those with few unanswered", "the least loaded"])
+def test_what_is_kept_from_one_decision_to_the_next_is_what_each_finds_alone(
+    session: Session, history: History, name: str
+) -> None:
+    assert reckoned(session, DRAFTS[name], most=1, forgetful=True) == reckoned(session, DRAFTS[name])
+
+
+def test_what_a_manager_carried_holds_as_long_as_it_says(session: Session, history: History) -> None:
+    asked = {"open_requests", "unanswered_requests", "overdue_callbacks"}
+    past = PastLoads(session, reference(session), MONDAY, MONDAY + timedelta(days=30), asked)
+    found = session.execute(select(Decision.id, Decision.at).order_by(Decision.at, Decision.id)).all()
+    decided = [(to_us(row.at), row.id) for row in found]
+    held = 0
+    for manager_id in reference(session).managers:
+        known = past.load(manager_id, *decided[0])
+        for us, id_ in decided:
+            now = past.load(manager_id, us, id_)
+            if (known.until, known.until_decision) >= (us, id_):
+                held += 1
+                assert figures(now) == figures(known)
+            known = now
+    assert held > len(decided)
+
+
+def figures(load: LoadBefore) -> tuple[object, ...]:
+    names = ("last_received_us", "open_requests", "unanswered_requests", "received_today", "overdue_callbacks")
+    return tuple(getattr(load, name) for name in (*names, "count", "value_minor", "counted_today"))
