@@ -299,7 +299,8 @@ def test_two_heads_do_not_lose_each_others_change(site: Site, cast: Cast, person
     assert "20" in galina.page.locator("#sentence-own .chip").last.inner_text()
     galina.look()
     galina.page.locator("#keep-mine").click()
-    galina.page.locator("#sentence-own .chip", has_text="10").last.wait_for()
+    galina.page.locator(".conflict").wait_for(state="detached")
+    galina.settle()
     assert body_of(site)["rules"][0]["then"][0]["answer_within"] == 10
 
 
