@@ -130,6 +130,15 @@ class Person:
         while busy.count():
             busy.first.wait_for(state="detached")
 
+    def await_focus(self, selector: str) -> None:
+        """Wait until the keys go there, and what was asked for stands in the page."""
+        self.page.locator(f"{selector}:focus").wait_for()
+        self.settle()
+
+    def await_announced(self, text: str) -> None:
+        """Wait until a screen reader is told so."""
+        self.page.locator("#live", has_text=text).wait_for(state="attached")
+
     def look(self) -> None:
         """Check what must hold of every page that is shown."""
         self.page.wait_for_load_state("load")

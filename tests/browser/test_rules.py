@@ -133,7 +133,7 @@ def test_a_head_changes_the_answer_time_and_the_next_request_follows_it(
     page.locator("#open-own").click()
     page.locator('#rule-own button[value="add-condition"]').first.click()
     choose_field(page, "сумма заявки" if language == "ru" else "amount of the request")
-    page.locator("#c-value:focus").wait_for()
+    head.await_focus("#c-value")
     # Kept, and said to be unfinished, before anything is pressed.
     page.locator("#blocks .summary li").wait_for()
     reason = page.locator("#blocks .summary li").inner_text()
@@ -183,25 +183,25 @@ def test_a_rule_is_changed_by_keyboard_alone_and_saved_while_typing(
     while page.evaluate("document.activeElement.closest('a.chip') === null"):
         keys.press("Tab")
     keys.press("Enter")
-    page.locator("#c-value:focus").wait_for()
+    head.await_focus("#c-value")
     keys.type("120 000,5")
     page.locator("#count", has_text="при «").wait_for()
     keys.press("Tab")
     page.locator("#sentence-large .chip", has_text="120").wait_for()
     assert body_of(site)["rules"][1]["when"]["all"] == [condition("request.amount", "ge", "120000.5")]
     keys.press("Escape")
-    page.locator("#sentence-large a.chip:focus").wait_for()
+    head.await_focus("#sentence-large a.chip")
     # Another field is found by a word of its name; what is left unfinished becomes what it was.
     keys.press("Enter")
-    page.locator("#c-value:focus").wait_for()
+    head.await_focus("#c-value")
     keys.press("Shift+Tab")
     keys.press("Shift+Tab")
     keys.type("канал")
     keys.press("Enter")
-    page.locator('#c-value[type="checkbox"]:focus').wait_for()
+    head.await_focus('#c-value[type="checkbox"]')
     assert body_of(site)["rules"][1]["when"]["all"] == [{"field": "request.channel", "op": "in", "value": None}]
     keys.press("Escape")
-    page.locator("#sentence-large a.chip:focus").wait_for()
+    head.await_focus("#sentence-large a.chip")
     assert body_of(site)["rules"][1]["when"]["all"] == [condition("request.amount", "ge", "120000.5")]
     keys.press("Control+z")
     page.locator("#sentence-large .chip.broken").wait_for()
@@ -209,7 +209,7 @@ def test_a_rule_is_changed_by_keyboard_alone_and_saved_while_typing(
     keys.press("/")
     keys.type("крупн")
     assert page.locator("#rules > .rule:visible").count() == 1
-    assert page.locator("#live").inner_text() == "Найдено правил: 1"
+    head.await_announced("Найдено правил: 1")
     keys.press("Escape")
     assert page.locator("#rules > .rule:visible").count() == 4
     page.locator("#open-own").focus()
@@ -228,8 +228,8 @@ def test_keys_lead_through_the_cards_and_move_them(site: Site, cast: Cast, perso
     assert page.evaluate("document.activeElement.id") == "open-large"
     page.keyboard.press("Alt+ArrowUp")
     page.locator("#rules > .rule:first-child[data-rule=large]").wait_for()
-    page.locator("#open-large:focus").wait_for()
-    assert page.locator("#live").inner_text() == "«Крупные» теперь на месте 1 из 3."
+    head.await_focus("#open-large")
+    head.await_announced("«Крупные» теперь на месте 1 из 3.")
     assert [document["id"] for document in body_of(site)["rules"]] == ["large", "own", "calls"]
     page.keyboard.press("Enter")
     page.locator("#rule-large.active").wait_for()

@@ -105,10 +105,10 @@ def add_rule_by_keyboard(head: Person) -> None:
     tab_to(head, "#add-rule")
     keys.press("Enter")
     # One begins at the first thing to choose by oneself.
-    page.locator("#rule-novoe-pravilo-2 #open-form [role=combobox]:focus").wait_for()
+    head.await_focus("#rule-novoe-pravilo-2 #open-form [role=combobox]")
     keys.type("регион заявки")
     keys.press("Enter")
-    page.locator("#open-form fieldset input:focus").wait_for()
+    head.await_focus("#open-form fieldset input")
     tab_to(head, '#c-checks input[value="Казахстан"]')
     keys.press("Space")
     keys.press("Enter")
@@ -123,7 +123,7 @@ def add_rule_by_keyboard(head: Person) -> None:
     keys.type("сумма заявки")
     keys.press("Enter")
     # One goes on at the value by oneself.
-    page.locator("#c-value:focus").wait_for()
+    head.await_focus("#c-value")
     keys.type("200 000")
     keys.press("Enter")
     page.locator("#open-form").wait_for(state="detached")

@@ -61,16 +61,16 @@ def test_a_cell_is_changed_by_keyboard_alone(drafted: Site, person: Callable[...
     assert head.page.locator(".rules-grid [data-cell][tabindex='0']").count() == 1
     head.page.keyboard.press("Enter")
     head.page.locator("#open-form").wait_for()
-    head.page.locator("#c-value:focus").wait_for()
+    head.await_focus("#c-value")
     head.page.keyboard.press("Control+A")
     head.page.keyboard.type("250 000")
     head.page.keyboard.press("Enter")
     head.page.locator("#open-form").wait_for(state="detached")
-    head.page.locator("[data-cell='large field:request.amount']:focus").wait_for()
+    head.await_focus("[data-cell='large field:request.amount']")
     assert body(drafted)["rules"][1]["when"]["all"] == [condition("request.amount", "ge", "250000")]
     head.page.keyboard.press("ArrowDown")
     head.page.keyboard.press("Enter")
-    head.page.locator("#open-form :focus").wait_for()
+    head.await_focus("#open-form ")
     head.page.keyboard.press("Escape")
     head.page.locator("#open-form").wait_for(state="detached")
     assert len(body(drafted)["rules"][2]["when"]["all"]) == 1
