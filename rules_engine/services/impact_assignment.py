@@ -127,7 +127,7 @@ def _beginning() -> Json:
         "changed": 0,
         "other_rule": 0,
         "waiting": [0, 0],
-        "answer": [0, 0, 0],
+        "answer": [0, 0, 0, 0],
         "people": {},
         "moves": {},
         "rules": {},
@@ -219,9 +219,9 @@ class _Work:
                 state["people"][person][2 + place] += value
             add_to(state["rules"], given.rule or "", place)
         if live.manager_id is not None and draft.manager_id is not None:
-            state["answer"][0] += 1
-            state["answer"][1] += live.within or self._within
-            state["answer"][2] += draft.within or self._within
+            times = live.within or self._within, draft.within or self._within
+            for place, amount in enumerate((1, *times, times[0] != times[1])):
+                state["answer"][place] += amount
 
     def _matched(self, row: Any, written: bytes) -> _Matched:
         kept = self._kept

@@ -77,6 +77,22 @@ def test_a_head_asks_watches_and_reads_whose_requests_change_hands(
     assert "Посчитать заново" not in zhanna
 
 
+def test_it_says_how_many_requests_would_have_had_another_time_to_answer(
+    changed: Editor, sessions: sessionmaker[Session]
+) -> None:
+    with db.transaction(sessions) as session:
+        draft = editing.open_draft(session, "assignment")
+        first, second = two_rules()["rules"]
+        action = {**second["then"][0], "answer_within": 7}
+        draft.body = {**draft.body, "rules": [first, {**second, "then": [action, *second["then"][1:]]}]}
+    changed.browser.post(PATH, {"days": "30"})
+    reckon(sessions)
+    assert only(sessions).result["answer"][3] == 1
+    text = changed.browser.get(PATH).text
+    assert "получили бы другой срок ответа" in text
+    assert "мин по черновику" in text
+
+
 def test_other_rules_in_force_since_make_the_answer_one_of_before(
     changed: Editor, sessions: sessionmaker[Session]
 ) -> None:
