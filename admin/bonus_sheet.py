@@ -20,8 +20,8 @@ from rules_engine.decisions.bonus_lines import Figure, Unit
 from rules_engine.decisions.bonus_words import figure_words
 from rules_engine.language.line_names import line_names
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.services.bonus_today import SoFar
-from rules_engine.services.measures_behind import has_rows
+from rules_engine.services.bonus.today import SoFar
+from rules_engine.services.measures.behind import has_rows
 
 Cells = list[list[str | Decimal]]
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from rules_engine.decisions.client_intervals import ClientMoney
 from rules_engine.models import Callback, CallbackState, Client, Contact, Payment, Request
-from rules_engine.services import call_sheets
-from rules_engine.services.money_facts import client_money
-from rules_engine.services.reference import reference
+from rules_engine.services.callbacks import sheets
+from rules_engine.services.company.reference import reference
+from rules_engine.services.facts.money import client_money
 
 SHOWN = 100
 
@@ -86,7 +86,7 @@ def history_of_client(session: Session, client: Client, now: datetime) -> Histor
         contacts=contacts,
         payments=payments,
         calls=[*to_come, *(call for call in calls if call.state not in is_open)],
-        occasions={code: row.title for code, row in call_sheets.occasions(session).items()} if calls else {},
+        occasions={code: row.title for code, row in sheets.occasions(session).items()} if calls else {},
         notes={one.id: one.note for one in contacts if one.note},
         money=money,
         need=_need(money, reference(session).day_of(now)),

@@ -15,10 +15,10 @@ from admin.control_tables import DASH, Shown, roubles
 from admin.labels import field_value
 from admin.language import day, money, number, percent
 from admin.sheets import Cell, Sheet
-from rules_engine.services import control_calls
-from rules_engine.services.control_calls import ORDER_DAYS, CallCounts, Calls, Untouched
-from rules_engine.services.control_period import Period
-from rules_engine.services.reference import Reference, reference
+from rules_engine.services.company.reference import Reference, reference
+from rules_engine.services.control import calls
+from rules_engine.services.control.calls import ORDER_DAYS, CallCounts, Calls, Untouched
+from rules_engine.services.control.period import Period
 
 Link = Mapping[str, Any]
 QUIET_DAYS: Final = (30, 60, 90, 180)
@@ -161,15 +161,15 @@ def page(period: Period, ids: Collection[int] | None, sort: str) -> dict[str, An
     """Return what the tab shows of these managers (None: all) and their clients."""
     session, now, quiet = db_session(), request_now(), quiet_days()
     picture = reference(session)
-    found = control_calls.calls(session, period, now, ids=ids)
+    found = calls.calls(session, period, now, ids=ids)
     return {
         "total": Line(_("All together"), "", found.total),
         "managers": manager_lines(found, picture, sort),
         "weeks": week_lines(found, sort),
         "columns": COLUMNS,
-        "segments": segment_lines(control_calls.segments(session, ids=ids)),
-        "waiting": control_calls.waiting(session, now, ids=ids),
-        "owners": owner_lines(control_calls.untouched(session, now, quiet, ids=ids), picture, sort),
+        "segments": segment_lines(calls.segments(session, ids=ids)),
+        "waiting": calls.waiting(session, now, ids=ids),
+        "owners": owner_lines(calls.untouched(session, now, quiet, ids=ids), picture, sort),
         "quiet": quiet,
         "quiet_choices": [(days, days) for days in QUIET_DAYS],
         "untouched_label": untouched_label(quiet),
@@ -183,13 +183,13 @@ def sheet(table: str, period: Period, ids: Collection[int] | None, sort: str) ->
     picture = reference(session)
     today = picture.day_of(now).isoformat()
     if table == "segments":
-        rows = segment_rows(segment_lines(control_calls.segments(session, ids=ids)))
+        rows = segment_rows(segment_lines(calls.segments(session, ids=ids)))
         return Sheet(f"control-segments-{today}", today, rows)
     if table == "untouched":
         quiet = quiet_days()
-        owners = owner_lines(control_calls.untouched(session, now, quiet, ids=ids), picture, sort)
+        owners = owner_lines(calls.untouched(session, now, quiet, ids=ids), picture, sort)
         return Sheet(f"control-untouched-{quiet}-{today}", today, owner_rows(owners, quiet))
-    found = control_calls.calls(session, period, now, ids=ids)
+    found = calls.calls(session, period, now, ids=ids)
     if table == "weeks":
         rows = call_rows(week_lines(found, sort), _("Week"), with_team=False)
     else:

@@ -10,9 +10,9 @@ from admin.control_tables import roubles
 from admin.labels import status_name
 from admin.language import words
 from admin.sheets import Cell
-from rules_engine.services.control_lists import CALLS, Page
-from rules_engine.services.control_shares import LedgerPage
-from rules_engine.services.ledger import CAUSE_WORDS
+from rules_engine.services.control.lists import CALLS, Page
+from rules_engine.services.control.shares import LedgerPage
+from rules_engine.services.requests.ledger import CAUSE_WORDS
 
 TITLES: Final[Mapping[str, LazyString]] = {
     "received": lazy_gettext("All requests received"),

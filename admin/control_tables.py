@@ -13,10 +13,10 @@ from flask_babel import gettext as _
 from admin.language import number, percent, signed, worked
 from admin.sheets import Cell
 from rules_engine.decisions.cherry_picking import Concentration
-from rules_engine.services.control import Counts, Figures
-from rules_engine.services.control_shares import Share
-from rules_engine.services.ledger import CAUSE_WORDS
-from rules_engine.services.reference import Reference
+from rules_engine.services.company.reference import Reference
+from rules_engine.services.control.control import Counts, Figures
+from rules_engine.services.control.shares import Share
+from rules_engine.services.requests.ledger import CAUSE_WORDS
 
 DASH: Final = "—"
 Link = Mapping[str, Any]

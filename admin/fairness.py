@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from admin.language import language, signed
 from rules_engine.db import settings_of
-from rules_engine.services import ledger
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.requests import ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,12 @@ from rules_engine.models import (
     RulesetDraft,
     RulesetVersion,
 )
-from rules_engine.services import approvals, editing, overload, rulebook
-from rules_engine.services.call_sheets import CallsOfDay, done_today
-from rules_engine.services.reference import reference
+from rules_engine.services.approvals import approvals
+from rules_engine.services.callbacks.sheets import CallsOfDay, done_today
+from rules_engine.services.company.reference import reference
+from rules_engine.services.drafts import editing
+from rules_engine.services.requests import overload
+from rules_engine.services.rules import rulebook
 
 PERIOD = timedelta(days=30)
 OTHERWISE = "otherwise"

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 from rules_engine.decisions.escalation_plan import Forecast, transfer_forecast
 from rules_engine.errors import NotFound
 from rules_engine.models import OPEN_STATUSES, Request, WorkKind
-from rules_engine.services import facts, rulebook, settings_store
-from rules_engine.services.escalation import ownerships_of, plan_of
-from rules_engine.services.modes import mode_in
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.facts import requests
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests.escalation import ownerships_of, plan_of
+from rules_engine.services.rules import rulebook
+from rules_engine.services.rules.modes import mode_in
 
 Forecasts = Mapping[int, Forecast]
 
@@ -46,7 +48,7 @@ def forecasts(session: Session, request_ids: Sequence[int], now: datetime) -> Fo
         and mode_in(picture, "escalation", picture.manager(row.manager_id).team_id, now).permits("reassign")
     ]
     ownerships = ownerships_of(session, [row.id for row in rows])
-    seen = facts.see(session, rows, now, plan.fields, picture=picture)
+    seen = requests.see(session, rows, now, plan.fields, picture=picture)
     most = settings_store.number(session, settings_store.MAX_TRANSFERS)
     found = {}
     for row in rows:

@@ -13,8 +13,8 @@ from admin.labels import CONTACT_KINDS, DECISIONS, OUTCOMES, STATUSES, label
 from admin.language import language, moment, money, words
 from rules_engine.decisions.escalation_warning import WARNING
 from rules_engine.models import Contact, Decision, Proof, Request, RequestEvent
-from rules_engine.services.reference import Reference, reference
-from rules_engine.services.refusal_reasons import refusal_reasons
+from rules_engine.services.company.reference import Reference, reference
+from rules_engine.services.requests.refusal_reasons import refusal_reasons
 
 SHOWN = 300
 

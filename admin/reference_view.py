@@ -28,7 +28,7 @@ from admin.language import day, language, local, when
 from admin.security import actor, viewer
 from rules_engine.errors import PravilaError
 from rules_engine.models import Base, Manager, Team, User
-from rules_engine.services import audit
+from rules_engine.services.records import audit
 
 PAGE_SIZE = 50
 LAST_PAGE = 100_000

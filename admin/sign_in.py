@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rules_engine.models import LoginBackoff, User
-from rules_engine.services import audit
-from rules_engine.services.passwords import verify_password
+from rules_engine.services.company.passwords import verify_password
+from rules_engine.services.records import audit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
-from rules_engine.services import passwords
+from rules_engine.services.company import passwords
 from rules_engine.settings import Settings
 from tests import cluster
 from tests.compiled import engine_maker

@@ -41,7 +41,7 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services.rulebook import DECISIONS
+from rules_engine.services.rules.rulebook import DECISIONS
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 WEEKLY = {day: [["09:00", "13:00"], ["14:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import WorkItem
-from rules_engine.services import agenda
+from rules_engine.services.running import agenda
 
 MINUTE = timedelta(minutes=1)
 Happening = Callable[[Session, datetime], None]

@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import clock, db
 from rules_engine.errors import PolicyViolation
-from rules_engine.services import agenda, audit, money_facts, upkeep
-from rules_engine.services.senders import make_senders
+from rules_engine.services.facts import money
+from rules_engine.services.messages.senders import make_senders
+from rules_engine.services.records import audit
+from rules_engine.services.running import agenda, upkeep
 from rules_engine.settings import Settings
 
 SLICE_SECONDS = 20
@@ -89,12 +91,12 @@ def tidy() -> int:
 def _refresh_norms(settings: Settings, now: datetime) -> None:
     """Reckon the norms of intervals, unless it was done today or a replay holds the clock."""
     with open_sessions(settings, reading=True) as reading, reading() as session:
-        if agenda.unfinished_replay(session) is not None or not money_facts.norms_are_old(session, now):
+        if agenda.unfinished_replay(session) is not None or not money.norms_are_old(session, now):
             return
         # All payments are read: on SQLite no writer must wait for that.
-        norms = money_facts.reckon_norms(session, now)
+        norms = money.reckon_norms(session, now)
     with open_sessions(settings) as sessions, db.transaction(sessions) as session:
-        money_facts.keep_norms(session, norms, now)
+        money.keep_norms(session, norms, now)
 
 
 JOBS: Mapping[str, Callable[[], int]] = {"run_due": run_due, "seal_audit": seal_audit, "tidy": tidy}

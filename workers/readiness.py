@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine import clock, migrations
 from rules_engine.errors import PolicyViolation
-from rules_engine.services import agenda
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from workers import redis_server
 

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine import clock, db
 from rules_engine.models import WorkItem
-from rules_engine.services import heartbeats
+from rules_engine.services.running import heartbeats
 from rules_engine.settings import Settings
 from workers import jobs
 from workers.entry import part

@@ -7,7 +7,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rules_engine import clock
 from rules_engine.errors import PravilaError
-from rules_engine.services import addresses, reference, rulebook
+from rules_engine.services.company import reference
+from rules_engine.services.messages import addresses
+from rules_engine.services.rules import rulebook
 from rules_engine.settings import Settings
 from workers import jobs
 

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
 from rules_engine import clock, db
-from rules_engine.services import heartbeats
+from rules_engine.services.running import heartbeats
 from rules_engine.settings import Settings
 from workers import jobs, readiness, redis_server
 from workers.children import die_with_parent

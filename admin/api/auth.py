@@ -9,7 +9,7 @@ from admin.api.problems import Refused
 from admin.base import shell
 from rules_engine import clock
 from rules_engine.db import transaction
-from rules_engine.services import tokens
+from rules_engine.services.company import tokens
 
 _MAX_SECRET = 200
 

@@ -9,8 +9,8 @@ from admin.api.operations import Call, Operation, operation
 from admin.api.problems import language
 from admin.api.shapes import Document
 from admin.base import request_now
-from rules_engine.services import bonus_show
-from rules_engine.services.forms import Code, Form
+from rules_engine.services.bonus import show
+from rules_engine.services.records.forms import Code, Form
 
 
 class BonusesQuery(Form):
@@ -69,7 +69,7 @@ class BonusPeriodOut(Document):
 )
 def read(call: Call) -> tuple[BonusPeriodOut, int]:
     query: BonusesQuery = call.query
-    document = bonus_show.period_document(
+    document = show.period_document(
         call.session, call.period, lang=language(), now=request_now(), manager=query.manager
     )
     return BonusPeriodOut.model_validate(document), 200

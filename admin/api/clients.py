@@ -3,9 +3,9 @@
 from admin.api import shapes
 from admin.api.operations import Call, Operation, operation
 from admin.base import commit_and_wake, request_now
-from rules_engine.services import clients
-from rules_engine.services.incoming import ClientIn
-from rules_engine.services.outcome import Outcome
+from rules_engine.services.clients import clients
+from rules_engine.services.records.incoming import ClientIn
+from rules_engine.services.records.outcome import Outcome
 
 
 @operation(

@@ -3,8 +3,8 @@
 from admin.api import shapes
 from admin.api.operations import Call, Operation, operation
 from admin.base import commit_and_wake, request_now
-from rules_engine.services import contacts
-from rules_engine.services.incoming import ContactIn
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import contacts
 
 
 @operation(

@@ -24,8 +24,8 @@ from rules_engine.models import (
     Request,
     WorkItem,
 )
-from rules_engine.services import heartbeats
-from rules_engine.services.health import ENGINE_KINDS
+from rules_engine.services.running import heartbeats
+from rules_engine.services.running.health import ENGINE_KINDS
 
 LATE: Final = timedelta(minutes=5)
 """Work that has been due for so long is not late but stuck."""

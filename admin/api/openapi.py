@@ -9,8 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from admin.api.operations import OPERATIONS, Operation, blueprint
 from admin.api.problems import MEDIA_TYPE, TITLES
-from rules_engine.services.incoming_money import MONTH_PATTERN
-from rules_engine.services.tokens import SCOPES
+from rules_engine.services.company.tokens import SCOPES
+from rules_engine.services.money.incoming_money import MONTH_PATTERN
 
 _REFUSALS = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)
 _WITHOUT_BODY = (401, 403, 404, 422, 429)

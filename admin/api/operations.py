@@ -12,7 +12,7 @@ from admin.api.auth import Caller, authenticate
 from admin.api.bodies import read_body
 from admin.api.problems import Refused
 from admin.base import SAFE_METHODS, db_session, installation_state
-from rules_engine.services.forms import Form, read
+from rules_engine.services.records.forms import Form, read
 
 MAX_ID: Final = 2**63 - 1
 

@@ -4,8 +4,8 @@ from admin.api import shapes
 from admin.api.operations import Call, Operation, operation
 from admin.api.shapes import PaymentOut
 from admin.base import commit_and_wake, request_now
-from rules_engine.services import payments
-from rules_engine.services.incoming_money import PaymentIn
+from rules_engine.services.money import payments
+from rules_engine.services.money.incoming_money import PaymentIn
 
 
 @operation(

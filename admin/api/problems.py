@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from rules_engine.errors import Conflict, InputError, NotFound, PravilaError
-from rules_engine.services.forms import InvalidForm, Problem
+from rules_engine.services.records.forms import InvalidForm, Problem
 
 log = logging.getLogger(__name__)
 

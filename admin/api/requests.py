@@ -13,10 +13,11 @@ from admin.base import commit_and_wake, request_now, shell
 from rules_engine import clock
 from rules_engine.errors import InputError, NotFound
 from rules_engine.models import Request, RequestStatus
-from rules_engine.services import contacts, explain, intake, status
-from rules_engine.services.crash_points import reach
-from rules_engine.services.forms import Code, Form
-from rules_engine.services.incoming import (
+from rules_engine.services.company.people import find_manager
+from rules_engine.services.explain import explain
+from rules_engine.services.queue.crash_points import reach
+from rules_engine.services.records.forms import Code, Form
+from rules_engine.services.records.incoming import (
     ContactIn,
     Key,
     RequestChanges,
@@ -25,7 +26,7 @@ from rules_engine.services.incoming import (
     Status,
     StatusIn,
 )
-from rules_engine.services.people import find_manager
+from rules_engine.services.requests import contacts, intake, status
 
 MAX_WAIT_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.05

@@ -21,10 +21,10 @@ from rules_engine.models import (
     TaskState,
     WorkKind,
 )
-from rules_engine.services import work
-from rules_engine.services.forms import Code, Form, Instant, refused
-from rules_engine.services.incoming import Status
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.queue import work
+from rules_engine.services.records.forms import Code, Form, Instant, refused
+from rules_engine.services.records.incoming import Status
 
 MOST_ITEMS = 500
 _DEFAULT_ITEMS = 100

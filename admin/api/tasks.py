@@ -18,10 +18,10 @@ from admin.base import commit_and_wake, request_now
 from rules_engine import clock
 from rules_engine.db import is_sqlite
 from rules_engine.models import IdempotencyKey, Request, Task, TaskKind, TaskState
-from rules_engine.services import tasks
-from rules_engine.services.forms import Code
-from rules_engine.services.incoming import CompleteIn, PostponeIn
-from rules_engine.services.people import find_manager
+from rules_engine.services.company.people import find_manager
+from rules_engine.services.records.forms import Code
+from rules_engine.services.records.incoming import CompleteIn, PostponeIn
+from rules_engine.services.requests import tasks
 
 MAX_KEY = 200
 

@@ -23,25 +23,29 @@ from rules_engine.errors import NotFound, PravilaError
 from rules_engine.language.kinds import Decision
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import BonusPeriod, BonusStatement, PeriodState
-from rules_engine.services import bonus_periods, bonus_show, control_period, control_places, modes, settings_store
-from rules_engine.services.bonus_reckoning import Rules, counting_of, exact_measures, rules_of_version
-from rules_engine.services.bonus_texts import month_words
-from rules_engine.services.bonus_today import missing_words, next_words, so_far
-from rules_engine.services.incoming_money import MONTH_PATTERN
-from rules_engine.services.measures import counting_now
-from rules_engine.services.measures_behind import behind as rows_behind
-from rules_engine.services.measures_behind import has_rows
-from rules_engine.services.measures_month import Month, earlier, month_named, month_of_instant
-from rules_engine.services.reference import ManagerRef, reference
+from rules_engine.services.bonus import periods, show
+from rules_engine.services.bonus.reckoning import Rules, counting_of, exact_measures, rules_of_version
+from rules_engine.services.bonus.texts import month_words
+from rules_engine.services.bonus.today import missing_words, next_words, so_far
+from rules_engine.services.company.reference import ManagerRef, reference
+from rules_engine.services.control import period as control_period
+from rules_engine.services.control import places
+from rules_engine.services.measures.behind import behind as rows_behind
+from rules_engine.services.measures.behind import has_rows
+from rules_engine.services.measures.measures import counting_now
+from rules_engine.services.measures.month import Month, earlier, month_named, month_of_instant
+from rules_engine.services.money.incoming_money import MONTH_PATTERN
+from rules_engine.services.records import settings_store
+from rules_engine.services.rules import modes
 
 blueprint = Blueprint("bonus", __name__)
 
 STEPS: Mapping[str, Callable[..., BonusPeriod]] = {
-    "compute": bonus_periods.compute,
-    "present": bonus_periods.present,
-    "approve": bonus_periods.approve,
-    "close": bonus_periods.close,
-    "reopen": bonus_periods.reopen,
+    "compute": periods.compute,
+    "present": periods.present,
+    "approve": periods.approve,
+    "close": periods.close,
+    "reopen": periods.reopen,
 }
 SEEN_IN = (PeriodState.PRESENTED, PeriodState.APPROVED)
 PAST_SHOWN = 24
@@ -73,7 +77,7 @@ def mine() -> ResponseReturnValue:
         things=[(next_words(thing), missing_words(thing), thing.worth) for thing in found.next],
         picture=bonus_sheet.picture(found),
         past=_past(own),
-        places=control_places.places(session, own, control_period.month(session, found.month.text), now),
+        places=places.places(session, own, control_period.month(session, found.month.text), now),
         for_information=_for_information(now),
         login=viewer().login,
         until=now,
@@ -100,9 +104,9 @@ def index() -> ResponseReturnValue:
         title=month_words(wanted, language()),
         row=newest.get(wanted),
         statements=_table(newest[wanted]) if wanted in newest else [],
-        is_over=bonus_periods.is_over(session, wanted, now),
+        is_over=periods.is_over(session, wanted, now),
         has_begun=now >= month_named(session, wanted).start,
-        state_words=bonus_periods.STATE_WORDS,
+        state_words=periods.STATE_WORDS,
         dates=_dates(month_named(session, wanted)),
         for_information=_for_information(now),
     )
@@ -123,7 +127,7 @@ def step(period: str, name: str) -> ResponseReturnValue:
         flash(f"{words[:1].upper()}{words[1:]}.", "bad")
         return redirect(url_for("bonus.index", period=period))
     commit_and_wake()
-    words = bonus_periods.STATE_WORDS[row.state][language()]
+    words = periods.STATE_WORDS[row.state][language()]
     flash(f"{month_words(period, language()).capitalize()}: {words}.", "good")
     return redirect(url_for("bonus.index", period=period))
 
@@ -133,7 +137,7 @@ def statement(period: str, login: str) -> ResponseReturnValue:
     manager, found = stored_statement(period, login)
     _mark_seen(manager, found)
     rules = rules_of_version(db_session(), found.period.version_id)
-    document = bonus_show.statement_document(found, manager.login, language())
+    document = show.statement_document(found, manager.login, language())
     return render_template(
         "bonus/statement.html",
         manager=manager,
@@ -144,9 +148,9 @@ def statement(period: str, login: str) -> ResponseReturnValue:
         total=bonus_sheet.money_text(document["total"]),
         notes=document["notes"],
         sides=bonus_sheet.sides(exact_measures(found.measures)),
-        state=bonus_periods.STATE_WORDS[found.period.state][language()],
+        state=periods.STATE_WORDS[found.period.state][language()],
         dates=_dates(month_named(db_session(), period)),
-        is_over=bonus_periods.is_over(db_session(), period, request_now()),
+        is_over=periods.is_over(db_session(), period, request_now()),
         is_own=viewer().manager_id == manager.id,
         for_information=_for_information(request_now()),
     )
@@ -187,7 +191,7 @@ def export(period: str, login: str, kind: str) -> ResponseReturnValue:
         abort(404)
     manager, found = stored_statement(period, login)
     rules = rules_of_version(db_session(), found.period.version_id)
-    document = bonus_show.statement_document(found, manager.login, language())
+    document = show.statement_document(found, manager.login, language())
     return _file(bonus_sheet.cells(document, _titles(rules)), f"bonus-{period}-{manager.id}", period, kind)
 
 
@@ -197,7 +201,7 @@ def export_period(period: str, kind: str) -> ResponseReturnValue:
     if kind not in TYPES or not re.fullmatch(MONTH_PATTERN, period):
         abort(404)
     try:
-        row = bonus_periods.newest(db_session(), period)
+        row = periods.newest(db_session(), period)
     except NotFound:
         abort(404)
     return _file(bonus_sheet.period_cells(_table(row)), f"bonus-{period}", period, kind)
@@ -256,7 +260,7 @@ def _past(manager_id: int) -> list[dict[str, Any]]:
         {
             "period": row.month,
             "month": month_words(row.month, language()),
-            "state": bonus_periods.STATE_WORDS[row.state][language()],
+            "state": periods.STATE_WORDS[row.state][language()],
             "total": row.total_minor,
         }
         for row in db_session().execute(query)

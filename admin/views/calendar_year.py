@@ -21,8 +21,8 @@ from rules_engine.decisions.opening_hours import DayKind, Windows
 from rules_engine.decisions.working_time import FIRST_YEAR, LAST_YEAR
 from rules_engine.errors import PravilaError
 from rules_engine.models import Calendar, CalendarException
-from rules_engine.services import calendars, production_calendars
-from rules_engine.services.outcome import Outcome
+from rules_engine.services.company import calendars, production_calendars
+from rules_engine.services.records.outcome import Outcome
 
 blueprint = Blueprint("year", __name__, url_prefix="/calendars")
 

@@ -20,8 +20,8 @@ from rules_engine.decisions.opening_hours import WEEKDAYS, CalendarError, DayKin
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.errors import InputError, PolicyViolation
 from rules_engine.models import Calendar, CalendarException
-from rules_engine.services import calendars
-from rules_engine.services.picture_loading import exception_of
+from rules_engine.services.company import calendars
+from rules_engine.services.company.picture_loading import exception_of
 
 
 class CalendarForm(FlaskForm):

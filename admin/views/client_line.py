@@ -13,7 +13,8 @@ from admin.request_list import Filters
 from admin.security import actor, scope, viewer
 from rules_engine.errors import PravilaError
 from rules_engine.models import Request
-from rules_engine.services import client_on_the_line, settings_store
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests import client_on_the_line
 
 blueprint = Blueprint("line", __name__, url_prefix="/requests")
 

@@ -26,9 +26,9 @@ from admin.security import actor, scope, viewer
 from admin.views.requests import amounts_shown_to_viewer
 from rules_engine.errors import InputError, PravilaError
 from rules_engine.models import OPEN_STATUSES, CallbackState, Client, ClientGroup, ContactPoint, Request, WorkKind
-from rules_engine.services import client_wishes
-from rules_engine.services.refusal_reasons import refusal_reasons
-from rules_engine.services.work import ask
+from rules_engine.services.clients import wishes
+from rules_engine.services.queue.work import ask
+from rules_engine.services.requests.refusal_reasons import refusal_reasons
 
 PAGE = 50
 
@@ -107,7 +107,7 @@ def do_not_call(client_id: int) -> ResponseReturnValue:
     """Note in one tap that the client asked not to be called."""
     row = _client(client_id)
     told = viewer().login if viewer().manager_id else None
-    client_wishes.ask_not_to_call(db_session(), row, manager=told, actor=actor(), now=request_now())
+    wishes.ask_not_to_call(db_session(), row, manager=told, actor=actor(), now=request_now())
     return _done(client_id, _("Noted: no calls from now on."))
 
 
@@ -116,10 +116,10 @@ def consent(client_id: int) -> ResponseReturnValue:
     """Put the client's consent to offers on record, or take it off."""
     row, session, now = _client(client_id), db_session(), request_now()
     if request.form.get("withdraw"):
-        client_wishes.withdraw_consent(session, row, actor=actor(), now=now)
+        wishes.withdraw_consent(session, row, actor=actor(), now=now)
         return _done(client_id, _("The consent is off the record."))
     try:
-        client_wishes.record_consent(
+        wishes.record_consent(
             session,
             row,
             given_on=_read_day("consent_on"),

@@ -18,15 +18,16 @@ from admin.control_tables import Line
 from admin.language import language, money
 from admin.sheets import TYPES, Cell, Sheet, as_file
 from rules_engine.errors import InputError
-from rules_engine.services import control, control_lists, control_period, control_shares
-from rules_engine.services.bonus_texts import month_words
-from rules_engine.services.control import Figures, Size
-from rules_engine.services.control_lists import Asked
-from rules_engine.services.control_period import Period
-from rules_engine.services.incoming_money import MONTH_PATTERN
-from rules_engine.services.ledger import CAUSE_WORDS
-from rules_engine.services.measures_month import earlier, month_of_instant
-from rules_engine.services.reference import ManagerRef, TeamRef, reference
+from rules_engine.services.bonus.texts import month_words
+from rules_engine.services.company.reference import ManagerRef, TeamRef, reference
+from rules_engine.services.control import control, lists, shares
+from rules_engine.services.control import period as control_period
+from rules_engine.services.control.control import Figures, Size
+from rules_engine.services.control.lists import Asked
+from rules_engine.services.control.period import Period
+from rules_engine.services.measures.month import earlier, month_of_instant
+from rules_engine.services.money.incoming_money import MONTH_PATTERN
+from rules_engine.services.requests.ledger import CAUSE_WORDS
 
 blueprint = Blueprint("control", __name__, url_prefix="/control")
 
@@ -105,7 +106,7 @@ def behind() -> ResponseReturnValue:
     sort = request.args.get("sort", "-at")
     page = request.args.get("page", "1")
     number = int(page) if page.isdecimal() and len(page) < 9 else 1
-    found = control_lists.page(db_session(), view.period, request_now(), asked, sort=sort, number=number)
+    found = lists.page(db_session(), view.period, request_now(), asked, sort=sort, number=number)
     return render_template(
         "control/list.html",
         view=view,
@@ -128,7 +129,7 @@ def fairness() -> ResponseReturnValue:
     month, view, cause = _month(), _view(), _cause()
     team = view.team.code if view.team else None
     sort = request.args.get("sort", "")
-    lines = control_shares.shares(session, month, now, team=team)
+    lines = shares.shares(session, month, now, team=team)
     return render_template(
         "control/fairness.html",
         view=view,
@@ -140,7 +141,7 @@ def fairness() -> ResponseReturnValue:
         sort=sort,
         cause=cause,
         cause_words=lambda code: CAUSE_WORDS[code][language()],
-        ledger=control_shares.ledger_page(
+        ledger=shares.ledger_page(
             session,
             month,
             team=team,
@@ -203,7 +204,7 @@ def _running_month(today: date) -> Period:
 
 def _asked() -> Asked:
     figure, size = request.args.get("figure", ""), request.args.get("size", "")
-    if figure not in control_lists.FIGURES and figure not in control_lists.CALLS:
+    if figure not in lists.FIGURES and figure not in lists.CALLS:
         abort(404)
     return Asked(figure, _view().ids, int(size) if len(size) == 1 and size in "12345" else None)
 
@@ -286,7 +287,7 @@ def _with_index(found: Figures, sort: str) -> list[tuple[Line, Any]]:
     return lines
 
 
-_SHARE_KEYS: dict[str, Callable[[control_shares.Share], Any]] = {
+_SHARE_KEYS: dict[str, Callable[[shares.Share], Any]] = {
     "name": lambda one: one.name,
     "team": lambda one: one.team,
     "count": lambda one: one.count,
@@ -298,7 +299,7 @@ _SHARE_KEYS: dict[str, Callable[[control_shares.Share], Any]] = {
 }
 
 
-def sorted_shares(lines: list[control_shares.Share], sort: str) -> list[control_shares.Share]:
+def sorted_shares(lines: list[shares.Share], sort: str) -> list[shares.Share]:
     """Return the lines of the fairness proof by a column; by what is none, as they are."""
     key = _SHARE_KEYS.get(sort.removeprefix("-"))
     return sorted(lines, key=key, reverse=sort.startswith("-")) if key else lines
@@ -345,7 +346,7 @@ def _index_sheet(view: View) -> Sheet:
 
 def _requests_sheet(view: View) -> Sheet:
     asked, sort = _asked(), request.args.get("sort", "-at")
-    found = control_lists.page(db_session(), view.period, request_now(), asked, sort=sort, size=control_lists.LARGEST)
+    found = lists.page(db_session(), view.period, request_now(), asked, sort=sort, size=lists.LARGEST)
     rows = control_lists_page.sheet_rows(asked.figure, found)
     return Sheet(_named(view, asked.figure.replace("_", "-")), f"{view.period.first} - {view.period.last}", rows)
 
@@ -353,7 +354,7 @@ def _requests_sheet(view: View) -> Sheet:
 def _fairness_sheet(view: View) -> Sheet:
     month = _month()
     team = view.team.code if view.team else None
-    found = control_shares.shares(db_session(), month, request_now(), team=team)
+    found = shares.shares(db_session(), month, request_now(), team=team)
     lines = sorted_shares(found, request.args.get("sort", ""))
     causes = sorted({cause for line in lines for cause in line.by_cause})
     return Sheet(f"fairness-{month}", month, control_tables.share_rows(lines, causes, language()))
@@ -361,13 +362,13 @@ def _fairness_sheet(view: View) -> Sheet:
 
 def _ledger_sheet(view: View) -> Sheet:
     month = _month()
-    found = control_shares.ledger_page(
+    found = shares.ledger_page(
         db_session(),
         month,
         team=view.team.code if view.team else None,
         manager_id=view.manager.id if view.manager else None,
         cause=_cause(),
-        size=control_lists.LARGEST,
+        size=lists.LARGEST,
     )
     return Sheet(f"ledger-{month}", month, control_lists_page.ledger_rows(found, language()))
 

@@ -17,10 +17,10 @@ from admin.language import language, number
 from admin.security import actor, viewer
 from rules_engine.errors import InputError, PravilaError
 from rules_engine.models import OPEN_STATUSES, Callback, CallbackState, Client, ClientMove, MoveState, Request
-from rules_engine.services import departures, leaving
-from rules_engine.services.departures import CallMove, PlanChanged, RequestMove
-from rules_engine.services.leaving import BY_SHARE, STAY, Wishes
-from rules_engine.services.reference import ManagerRef, Reference, reference
+from rules_engine.services.company.reference import ManagerRef, Reference, reference
+from rules_engine.services.leaving import departures, leaving
+from rules_engine.services.leaving.departures import CallMove, PlanChanged, RequestMove
+from rules_engine.services.leaving.leaving import BY_SHARE, STAY, Wishes
 
 blueprint = Blueprint("departures", __name__, url_prefix="/leaving")
 

@@ -16,9 +16,10 @@ from admin.security import viewer
 from admin.views.jobs import alarms
 from rules_engine import clock
 from rules_engine.models import Role
-from rules_engine.services import health, modes, rulebook
-from rules_engine.services.bonus_texts import month_words
-from rules_engine.services.reference import reference
+from rules_engine.services.bonus.texts import month_words
+from rules_engine.services.company.reference import reference
+from rules_engine.services.rules import modes, rulebook
+from rules_engine.services.running import health
 
 CHECKS = {
     "workers": lazy_gettext("Background part"),

@@ -16,7 +16,10 @@ from admin.labels import DECISIONS
 from admin.security import actor
 from rules_engine import clock
 from rules_engine.models import Heartbeat, Incident, OutboxMessage, OutboxState, WorkItem, WorkKind
-from rules_engine.services import audit, heartbeats, outbox, throughput, work
+from rules_engine.services.messages import outbox
+from rules_engine.services.queue import work
+from rules_engine.services.records import audit
+from rules_engine.services.running import heartbeats, throughput
 
 SHOWN = 100
 

@@ -11,8 +11,8 @@ from admin.language import LANGUAGES, language
 from admin.security import end_session, safe_next, start_session, viewer
 from admin.sign_in import sign_in
 from rules_engine import clock
-from rules_engine.services import audit
-from rules_engine.services.passwords import hash_password, password_problem, verify_password
+from rules_engine.services.company.passwords import hash_password, password_problem, verify_password
+from rules_engine.services.records import audit
 
 blueprint = Blueprint("login", __name__)
 

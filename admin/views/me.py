@@ -15,10 +15,10 @@ from admin.security import viewer
 from rules_engine import clock
 from rules_engine.errors import DeliveryError, InputError
 from rules_engine.models import User
-from rules_engine.services import addresses, own_messages
-from rules_engine.services.outbox import EMAIL, URL, Letter, Sender
-from rules_engine.services.own_messages import Wishes
-from rules_engine.services.senders import make_senders
+from rules_engine.services.messages import addresses, own_messages
+from rules_engine.services.messages.outbox import EMAIL, URL, Letter, Sender
+from rules_engine.services.messages.own_messages import Wishes
+from rules_engine.services.messages.senders import make_senders
 
 TESTS_A_MINUTE = 3
 

@@ -10,8 +10,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from admin.base import commit_and_wake, db_session, request_now, row_id
 from admin.security import actor, safe_next, viewer
 from rules_engine.models import OutboxMessage, OutboxState
-from rules_engine.services import audit, outbox
-from rules_engine.services.outbox import PAGE
+from rules_engine.services.messages import outbox
+from rules_engine.services.messages.outbox import PAGE
+from rules_engine.services.records import audit
 
 SHOWN = 50
 SHOWN_IN_BELL = 7

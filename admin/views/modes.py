@@ -12,8 +12,8 @@ from admin.labels import decision_name, mode_name
 from admin.security import actor
 from rules_engine.decisions.modes import Mode
 from rules_engine.models import ModeChange, Team
-from rules_engine.services import modes, rulebook
-from rules_engine.services.reference import Reference, reference
+from rules_engine.services.company.reference import Reference, reference
+from rules_engine.services.rules import modes, rulebook
 
 blueprint = Blueprint("modes", __name__, url_prefix="/modes")
 RECENT = 20

@@ -20,11 +20,12 @@ from admin.language import clock_time, day, language, local, moment, worked
 from admin.security import actor, scope, viewer
 from rules_engine.errors import InputError, PravilaError
 from rules_engine.models import Manager, Task, TaskKind, TaskState
-from rules_engine.services import call_sheets, tasks
-from rules_engine.services.call_sheets import CallsOfDay
-from rules_engine.services.reference import ManagerRef, reference
-from rules_engine.services.refusal_reasons import refusal_reasons
-from rules_engine.services.tasks import Group, TaskLine
+from rules_engine.services.callbacks import sheets as call_sheets
+from rules_engine.services.callbacks.sheets import CallsOfDay
+from rules_engine.services.company.reference import ManagerRef, reference
+from rules_engine.services.requests import tasks
+from rules_engine.services.requests.refusal_reasons import refusal_reasons
+from rules_engine.services.requests.tasks import Group, TaskLine
 
 SHOWN = 7
 SOON = timedelta(minutes=15)

@@ -10,11 +10,11 @@ from flask_babel import gettext as _
 from admin.base import db_session, request_now
 from admin.language import language
 from rules_engine.models import RulesetVersion
-from rules_engine.services import otherwise
-from rules_engine.services.bonus_texts import month_words
-from rules_engine.services.incoming_money import MONTH_PATTERN
-from rules_engine.services.measures_month import earlier, month_named, month_of_instant
-from rules_engine.services.reference import reference
+from rules_engine.services.bonus.texts import month_words
+from rules_engine.services.company.reference import reference
+from rules_engine.services.measures.month import earlier, month_named, month_of_instant
+from rules_engine.services.money.incoming_money import MONTH_PATTERN
+from rules_engine.services.requests import otherwise
 
 blueprint = Blueprint("otherwise", __name__, url_prefix="/otherwise")
 

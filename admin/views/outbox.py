@@ -13,7 +13,8 @@ from admin.language import lines
 from admin.reference_view import Choices, ReferenceView
 from admin.security import actor
 from rules_engine.models import OutboxMessage, OutboxState
-from rules_engine.services import audit, outbox
+from rules_engine.services.messages import outbox
+from rules_engine.services.records import audit
 
 STATES = {
     OutboxState.PENDING: lazy_gettext("to be sent"),

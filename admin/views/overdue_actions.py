@@ -21,8 +21,9 @@ from admin.language import language, words
 from admin.security import actor, scope, viewer
 from rules_engine.errors import Conflict, PravilaError
 from rules_engine.models import Callback, CallbackState, Decision, OverdueAction, OverdueKind, OverdueState
-from rules_engine.services import call_sheets, overdue_actions
-from rules_engine.services.reference import Reference, reference
+from rules_engine.services.callbacks import sheets
+from rules_engine.services.company.reference import Reference, reference
+from rules_engine.services.requests import overdue_actions
 
 PAGE = 50
 
@@ -176,7 +177,7 @@ def _page(refused: Refused | None = None) -> str:
         late_of={line.login: line.number for line in late},
         titles=titles,
         ground_words=lambda row: ground_words(row, titles[row.id]),
-        occasions={code: row.title for code, row in call_sheets.occasions(session).items()},
+        occasions={code: row.title for code, row in sheets.occasions(session).items()},
         people={one.id: one for one in picture.managers.values()},
         takers=sorted(
             ((one.login, one.name) for one in picture.managers.values() if one.is_employed(now)),

@@ -18,11 +18,11 @@ from admin.security import actor, viewer
 from rules_engine.decisions.money import NotAnAmount, parse_written_amount
 from rules_engine.errors import InputError, PravilaError
 from rules_engine.models import Client, Payment, PaymentCredit, Request, from_micros, to_micros
-from rules_engine.services import payments
-from rules_engine.services.payments_credits import percent
-from rules_engine.services.payments_mending import problem_words
-from rules_engine.services.payments_refunds import candidates
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.money import payments
+from rules_engine.services.money.credits import percent
+from rules_engine.services.money.mending import problem_words
+from rules_engine.services.money.refunds import candidates
 
 PAGE = 50
 REQUESTS_OFFERED = 50

@@ -20,11 +20,11 @@ from rules_engine.decisions.money import NotAnAmount, format_amount, parse_writt
 from rules_engine.decisions.proration import first_day, month_of, next_month
 from rules_engine.errors import PravilaError
 from rules_engine.models import BonusPeriod, PeriodState, Plan
-from rules_engine.services import plans
-from rules_engine.services.forms import InvalidForm, read
-from rules_engine.services.incoming_money import MONTH_PATTERN, PlanIn
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.reference import ManagerRef, reference
+from rules_engine.services.company.reference import ManagerRef, reference
+from rules_engine.services.money import plans
+from rules_engine.services.money.incoming_money import MONTH_PATTERN, PlanIn
+from rules_engine.services.records.forms import InvalidForm, read
+from rules_engine.services.records.outcome import Outcome
 
 blueprint = Blueprint("plans", __name__, url_prefix="/plans")
 

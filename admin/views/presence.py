@@ -22,8 +22,8 @@ from admin.language import local
 from admin.reference_view import Choices, ReferenceView, manager_options, managers_query
 from admin.security import actor
 from rules_engine.models import Absence, DutyShift, Manager
-from rules_engine.services import absences, duty, spans
-from rules_engine.services.reference import reference
+from rules_engine.services.company import absences, duty, spans
+from rules_engine.services.company.reference import reference
 
 blueprint = Blueprint("roster", __name__, url_prefix="/duty")
 

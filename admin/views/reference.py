@@ -21,8 +21,8 @@ from admin.views import presence, records
 from admin.views.calendars import CalendarView, ExceptionView
 from rules_engine.errors import InputError
 from rules_engine.models import OPEN_STATUSES, Calendar, CalendarException, Manager, Request, Role, Team, User
-from rules_engine.services import calendars
-from rules_engine.services.reference import reference
+from rules_engine.services.company import calendars
+from rules_engine.services.company.reference import reference
 
 
 class TeamForm(FlaskForm):

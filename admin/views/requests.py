@@ -24,12 +24,15 @@ from admin.views.my_tasks import read_instant
 from rules_engine.decisions.lifecycle import Status, refusal
 from rules_engine.errors import PravilaError
 from rules_engine.models import Client, Request, RequestStatus, Role
-from rules_engine.services import assignment, contacts, corrections, explain, repeats, settings_store, suggested_clients
-from rules_engine.services.incoming import ContactIn, Key
-from rules_engine.services.reference import ManagerRef, reference
-from rules_engine.services.refusal_reasons import refusal_reasons
-from rules_engine.services.status import change_status
-from rules_engine.services.tasks import SOURCE, may_see_amount
+from rules_engine.services.clients import suggested
+from rules_engine.services.company.reference import ManagerRef, reference
+from rules_engine.services.explain import explain
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.incoming import ContactIn, Key
+from rules_engine.services.requests import assignment, contacts, corrections, repeats
+from rules_engine.services.requests.refusal_reasons import refusal_reasons
+from rules_engine.services.requests.status import change_status
+from rules_engine.services.requests.tasks import SOURCE, may_see_amount
 
 blueprint = Blueprint("requests", __name__, url_prefix="/requests")
 _CONFIRMED: dict[str, corrections.Confirmed] = {"spam": "spam", "duplicate": "duplicate"}
@@ -187,9 +190,9 @@ def suggested_client(request_id: int) -> ResponseReturnValue:
         abort(400)
     try:
         if what == "decline":
-            suggested_clients.decline(db_session(), row, actor=actor(), now=request_now())
+            suggested.decline(db_session(), row, actor=actor(), now=request_now())
             return _done(request_id, _("Noted: it is another client."))
-        client = suggested_clients.accept(db_session(), row, actor=actor(), now=request_now())
+        client = suggested.accept(db_session(), row, actor=actor(), now=request_now())
     except PravilaError as problem:
         return _refuse(request_id, "client", problem)
     return _done(request_id, _("The client of the request: %(name)s.", name=client.name))

@@ -12,7 +12,9 @@ from admin.language import language
 from admin.security import actor, viewer
 from rules_engine.errors import InputError
 from rules_engine.models import Role
-from rules_engine.services import refusal_reasons, settings_store, work
+from rules_engine.services.queue import work
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests import refusal_reasons
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
 

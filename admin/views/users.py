@@ -21,8 +21,9 @@ from admin.reference_view import Choices, ReferenceView
 from admin.security import actor, viewer
 from rules_engine.errors import PolicyViolation
 from rules_engine.models import ApiToken, Role, User
-from rules_engine.services import audit, tokens
-from rules_engine.services.passwords import hash_password, one_time_password
+from rules_engine.services.company import tokens
+from rules_engine.services.company.passwords import hash_password, one_time_password
+from rules_engine.services.records import audit
 
 LANGUAGE_NAMES = {"ru": "Русский", "en": "English"}
 

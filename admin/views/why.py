@@ -21,13 +21,13 @@ from admin.views.clients import CALL_STATES, visible
 from admin.views.requests import prepared
 from rules_engine.errors import NotFound
 from rules_engine.models import Callback, Client, Request, Task
-from rules_engine.services import explain
-from rules_engine.services.bonus_reckoning import Reckoned
-from rules_engine.services.bonus_texts import money_words, month_words
-from rules_engine.services.bonus_today import so_far
-from rules_engine.services.explain_bonus import explain_lines, explain_so_far
-from rules_engine.services.measures_month import month_of_instant
-from rules_engine.services.occasions import catalogue
+from rules_engine.services.bonus.reckoning import Reckoned
+from rules_engine.services.bonus.texts import money_words, month_words
+from rules_engine.services.bonus.today import so_far
+from rules_engine.services.explain import explain
+from rules_engine.services.explain.bonus import explain_lines, explain_so_far
+from rules_engine.services.measures.month import month_of_instant
+from rules_engine.services.rules.occasions import catalogue
 
 blueprint = Blueprint("why", __name__)
 SHOWN = 20

@@ -8,8 +8,9 @@ import click
 from rules_engine import clock
 from rules_engine.cli.output import json_option, open_session, print_json
 from rules_engine.decisions.money import parse_amount
-from rules_engine.services import bonus_periods, bonus_show
-from rules_engine.services.bonus_texts import money_words, month_words
+from rules_engine.services.bonus import periods
+from rules_engine.services.bonus import show as bonus_show
+from rules_engine.services.bonus.texts import money_words, month_words
 from rules_engine.settings import Settings
 
 ACTOR = "system"
@@ -42,7 +43,7 @@ def show(period: str, manager: str | None, as_json: bool) -> None:
 @json_option
 def compute(period: str, manager: str | None, as_json: bool) -> None:
     """Compute the month for everybody, by the rules in force at its first instant; before its end provisional."""
-    _step(bonus_periods.compute, period, manager, as_json)
+    _step(periods.compute, period, manager, as_json)
 
 
 @bonus.command()
@@ -51,7 +52,7 @@ def compute(period: str, manager: str | None, as_json: bool) -> None:
 @json_option
 def present(period: str, manager: str | None, as_json: bool) -> None:
     """Show the computed statements to the managers."""
-    _step(bonus_periods.present, period, manager, as_json)
+    _step(periods.present, period, manager, as_json)
 
 
 @bonus.command()
@@ -60,7 +61,7 @@ def present(period: str, manager: str | None, as_json: bool) -> None:
 @json_option
 def approve(period: str, manager: str | None, as_json: bool) -> None:
     """Approve what the managers were shown."""
-    _step(bonus_periods.approve, period, manager, as_json)
+    _step(periods.approve, period, manager, as_json)
 
 
 @bonus.command()
@@ -69,7 +70,7 @@ def approve(period: str, manager: str | None, as_json: bool) -> None:
 @json_option
 def close(period: str, manager: str | None, as_json: bool) -> None:
     """Close an approved period for ever."""
-    _step(bonus_periods.close, period, manager, as_json)
+    _step(periods.close, period, manager, as_json)
 
 
 @bonus.command()
@@ -80,7 +81,7 @@ def close(period: str, manager: str | None, as_json: bool) -> None:
 def reopen(period: str, manager: str | None, reason: str | None, as_json: bool) -> None:
     """Reverse a closed period: it is computed anew as the next revision."""
     said = reason if reason is not None else _REASON[Settings.from_env().locale]
-    _step(bonus_periods.reopen, period, manager, as_json, reason=said)
+    _step(periods.reopen, period, manager, as_json, reason=said)
 
 
 def _step(step: Callable[..., Any], period: str, manager: str | None, as_json: bool, **more: str) -> None:
@@ -96,7 +97,7 @@ def _answer(period: str, manager: str | None, as_json: bool) -> None:
     lang = settings.locale
     with open_session(settings, write=False) as session:
         document = bonus_show.period_document(session, period, lang=lang, now=clock.now(), manager=manager)
-        state = bonus_periods.STATE_WORDS[bonus_periods.newest(session, period).state][lang]
+        state = periods.STATE_WORDS[periods.newest(session, period).state][lang]
     if as_json:
         print_json(document)
         return

@@ -17,8 +17,8 @@ from rules_engine.decisions.calendar_file import read_calendar
 from rules_engine.decisions.working_time import WorkingCalendar
 from rules_engine.errors import InputError
 from rules_engine.importers.calendar_days import import_days, import_known
-from rules_engine.services import production_calendars
-from rules_engine.services.production_calendars import KnownDays
+from rules_engine.services.company import production_calendars
+from rules_engine.services.company.production_calendars import KnownDays
 from rules_engine.settings import Settings
 
 Moment = date | datetime

@@ -138,7 +138,7 @@ def _asked(decision: str, path: Path | None, engine: str) -> Asked:
         ruleset = parse_text(path.read_bytes())
     else:
         # The database is only looked at when it is asked for, so that a file can be tried anywhere.
-        from rules_engine.services.rulebook import published_document
+        from rules_engine.services.rules.rulebook import published_document
 
         with open_session(Settings.from_env(), write=False) as session:
             document, version = published_document(session, decision, clock.now())

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from rules_engine.cli.output import json_option, open_session, print_json
 from rules_engine.errors import NotFound
 from rules_engine.models import Request
-from rules_engine.services import explain as explanations
-from rules_engine.services.bonus_show import explain_statement
+from rules_engine.services.bonus.show import explain_statement
+from rules_engine.services.explain import explain as explanations
 from rules_engine.settings import Settings
 
 _KINDS = ("request", "task", "client", "statement")

@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from rules_engine import clock, db, migrations
 from rules_engine.cli.output import json_option, open_session, print_json
 from rules_engine.language.engines.durable import available
-from rules_engine.services import audit as audit_log
-from rules_engine.services import health
-from rules_engine.services.health import Check
+from rules_engine.services.records import audit as audit_log
+from rules_engine.services.running import health
+from rules_engine.services.running.health import Check
 from rules_engine.settings import Settings
 
 SHOWN_PACKAGES = ("pravila", "SQLAlchemy", "Flask", "Flask-Admin", "rq", "redis", "apprise", "durable_rules")

@@ -10,9 +10,9 @@ from rules_engine.cli.output import json_option, open_session, print_json
 from rules_engine.decisions.field_words import decimal_words
 from rules_engine.language.kinds import FieldType
 from rules_engine.language.shown import show_scaled
-from rules_engine.services import ledger as ledgers
-from rules_engine.services.ledger import CAUSE_WORDS, ManagerLine
-from rules_engine.services.ledger_check import Recomputed, recompute
+from rules_engine.services.requests import ledger as ledgers
+from rules_engine.services.requests.ledger import CAUSE_WORDS, ManagerLine
+from rules_engine.services.requests.ledger_check import Recomputed, recompute
 from rules_engine.settings import Settings
 
 _EMPTY = {"ru": "журнал распределения пуст", "en": "the ledger is empty"}

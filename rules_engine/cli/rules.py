@@ -26,10 +26,12 @@ from rules_engine.language.ruleset import Ruleset, parse
 from rules_engine.language.sentence import otherwise_spans, plain, rule_text
 from rules_engine.language.values import dump_facts
 from rules_engine.models import BEGINNING_OF_TIME, RulesetDraft, RulesetVersion
-from rules_engine.services import editing, modes, publishing, rulebook
-from rules_engine.services.approval_checks import NotReady
-from rules_engine.services.editing_body import Body
-from rules_engine.services.editing_diff import compare
+from rules_engine.services.approvals import publishing
+from rules_engine.services.approvals.checks import NotReady
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import Body
+from rules_engine.services.drafts.diff import compare
+from rules_engine.services.rules import modes, rulebook
 from rules_engine.settings import Settings
 
 ACTOR = "system"

@@ -11,8 +11,10 @@ from rules_engine.decisions.modes import WORDS, Mode
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import DECISION_LABELS, Decision
 from rules_engine.models import Team
-from rules_engine.services import modes, passwords, rulebook, setup, tokens
-from rules_engine.services.modes import ModeLine
+from rules_engine.services.company import passwords, tokens
+from rules_engine.services.rules import modes, rulebook
+from rules_engine.services.rules.modes import ModeLine
+from rules_engine.services.running import setup
 from rules_engine.settings import Settings
 
 ACTOR = "system"

@@ -10,10 +10,10 @@ import click
 from rules_engine import clock
 from rules_engine.cli.instants import instant
 from rules_engine.cli.output import json_option, open_sessions, print_json
-from rules_engine.services import agenda
-from rules_engine.services import replay as replays
-from rules_engine.services.agenda import Totals
-from rules_engine.services.senders import make_senders
+from rules_engine.services.messages.senders import make_senders
+from rules_engine.services.running import agenda
+from rules_engine.services.running import replay as replays
+from rules_engine.services.running.agenda import Totals
 from rules_engine.settings import Settings
 
 

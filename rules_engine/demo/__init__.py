@@ -20,9 +20,13 @@ from rules_engine.importers.columns import Job
 from rules_engine.importers.run import KINDS, import_file
 from rules_engine.language.kinds import Words
 from rules_engine.models import Absence, AppSetting, DutyShift, Manager, OutboxMessage, Replay, User
-from rules_engine.services import bonus_periods, editing, modes, passwords, setup
-from rules_engine.services.agenda import Totals
-from rules_engine.services.replay import lay_down, replay
+from rules_engine.services.bonus import periods
+from rules_engine.services.company import passwords
+from rules_engine.services.drafts import editing
+from rules_engine.services.rules import modes
+from rules_engine.services.running import setup
+from rules_engine.services.running.agenda import Totals
+from rules_engine.services.running.replay import lay_down, replay
 from rules_engine.settings import Settings
 
 KEY = "demo"
@@ -186,11 +190,11 @@ def _pay(sessions: sessionmaker[Session], story: _Story) -> None:
     *gone, last, _running = plans.months_of(story.began_at, now, zone)[-12:]
     with transaction(sessions) as session:
         for month in (*gone, last):
-            bonus_periods.compute(session, month, actor="svetlana", now=now)
-            bonus_periods.present(session, month, actor="svetlana", now=now)
+            periods.compute(session, month, actor="svetlana", now=now)
+            periods.present(session, month, actor="svetlana", now=now)
             if month != last:
-                bonus_periods.approve(session, month, actor="viktor", now=now)
-                bonus_periods.close(session, month, actor="viktor", now=now)
+                periods.approve(session, month, actor="viktor", now=now)
+                periods.close(session, month, actor="viktor", now=now)
         editing.import_document(session, setup.shipped_ruleset("bonus"), actor="svetlana", now=now)
         # In their own time people read their messages: only those of the last day are new.
         session.execute(

@@ -15,8 +15,8 @@ from rules_engine.demo import KEY, behaviour, document
 from rules_engine.demo.requests import invent_one
 from rules_engine.errors import PravilaError
 from rules_engine.models import AppSetting, Arrival, Manager
-from rules_engine.services import intake
-from rules_engine.services.incoming import RequestIn
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake
 from rules_engine.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from rules_engine.demo import payments
 from rules_engine.demo.requests import mean_amount_rank, median_amount
 from rules_engine.models import Assignment, Client, Request, RequestStatus, Task, TaskKind, TaskState
-from rules_engine.services import client_on_the_line, contacts, intake, modes, request_tasks, status, tasks
-from rules_engine.services.incoming import ContactIn, ContactOutcome
-from rules_engine.services.reference import ManagerRef, reference
-from rules_engine.services.replay import lay_down
+from rules_engine.services.company.reference import ManagerRef, reference
+from rules_engine.services.records.incoming import ContactIn, ContactOutcome
+from rules_engine.services.requests import client_on_the_line, contacts, intake, request_tasks, status, tasks
+from rules_engine.services.rules import modes
+from rules_engine.services.running.replay import lay_down
 
 KIND = "demo"
 SOURCE = "demo"

@@ -7,7 +7,7 @@ from random import Random
 from sqlalchemy.orm import Session
 
 from rules_engine.models import Calendar, Manager, Role, Team, User
-from rules_engine.services import reference
+from rules_engine.services.company import reference
 
 PASSWORD = "pravila-demo"
 """One password for all invented people; printed with the logins."""

@@ -4,12 +4,12 @@ from sqlalchemy.orm import Session
 
 from rules_engine.importers import cells
 from rules_engine.importers.columns import Column, Job, Kind, Values
-from rules_engine.services import absences
-from rules_engine.services.forms import read
-from rules_engine.services.incoming import AbsenceIn
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.people import find_manager
-from rules_engine.services.replay import lay_down
+from rules_engine.services.company import absences
+from rules_engine.services.company.people import find_manager
+from rules_engine.services.records.forms import read
+from rules_engine.services.records.incoming import AbsenceIn
+from rules_engine.services.records.outcome import Outcome
+from rules_engine.services.running.replay import lay_down
 
 
 def take(session: Session, values: Values, job: Job) -> Outcome:

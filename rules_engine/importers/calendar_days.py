@@ -12,9 +12,9 @@ from rules_engine.importers import cells
 from rules_engine.importers.columns import Column, Job, Kind, Values
 from rules_engine.importers.report import Report
 from rules_engine.importers.run import import_file
-from rules_engine.services import calendars, production_calendars
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.production_calendars import KnownDays
+from rules_engine.services.company import calendars, production_calendars
+from rules_engine.services.company.production_calendars import KnownDays
+from rules_engine.services.records.outcome import Outcome
 from rules_engine.settings import Settings
 
 _KINDS = {

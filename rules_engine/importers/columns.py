@@ -14,7 +14,7 @@ from rules_engine.importers import cells
 from rules_engine.importers.cells import Parser, Reading
 from rules_engine.importers.tabular import Cell, FileRefused, Row
 from rules_engine.language.near import near
-from rules_engine.services.outcome import Outcome
+from rules_engine.services.records.outcome import Outcome
 
 HEADER_WITHIN = 30
 """The header row stands among so many first rows: above it a title, a date, a filter."""

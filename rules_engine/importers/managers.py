@@ -4,10 +4,10 @@ from sqlalchemy.orm import Session
 
 from rules_engine.importers import cells
 from rules_engine.importers.columns import Column, Job, Kind, Values
-from rules_engine.services import people
-from rules_engine.services.forms import read
-from rules_engine.services.incoming import ManagerIn
-from rules_engine.services.outcome import Outcome
+from rules_engine.services.company import people
+from rules_engine.services.records.forms import read
+from rules_engine.services.records.incoming import ManagerIn
+from rules_engine.services.records.outcome import Outcome
 
 
 def take(session: Session, values: Values, job: Job) -> Outcome:

@@ -8,11 +8,12 @@ from sqlalchemy.orm import Session
 from rules_engine.errors import PravilaError
 from rules_engine.importers import cells
 from rules_engine.importers.columns import Column, Job, Kind, Values
-from rules_engine.services import money_facts, payments
-from rules_engine.services.forms import read
-from rules_engine.services.incoming_money import PaymentIn
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.replay import lay_down
+from rules_engine.services.facts import money
+from rules_engine.services.money import payments
+from rules_engine.services.money.incoming_money import PaymentIn
+from rules_engine.services.records.forms import read
+from rules_engine.services.records.outcome import Outcome
+from rules_engine.services.running.replay import lay_down
 
 _KEYS = {"request": "request_external_id", "reverses": "reverses_external_id"}
 _OTHERS = frozenset({"client_external_id", "client_inn", *_KEYS.values()})
@@ -47,7 +48,7 @@ def take(session: Session, values: Values, job: Job) -> Outcome:
 def finish(session: Session, job: Job) -> None:
     """Reckon the usual intervals anew: what a file brings changes them for everybody."""
     if not job.lays_down:
-        money_facts.refresh_norms(session, job.now)
+        money.refresh_norms(session, job.now)
 
 
 def _lay_down(session: Session, data: PaymentIn) -> Outcome | PravilaError:

@@ -11,10 +11,10 @@ from rules_engine.importers import cells
 from rules_engine.importers.cells import CellRefused, Reading
 from rules_engine.importers.columns import Column, Job, Kind, Values
 from rules_engine.importers.tabular import Cell
-from rules_engine.services import plans
-from rules_engine.services.forms import read
-from rules_engine.services.incoming_money import PlanIn
-from rules_engine.services.outcome import Outcome
+from rules_engine.services.money import plans
+from rules_engine.services.money.incoming_money import PlanIn
+from rules_engine.services.records.forms import read
+from rules_engine.services.records.outcome import Outcome
 
 _MONTHS: Final = (
     ("янв", "jan"), ("фев", "feb"), ("мар", "mar"), ("апр", "apr"), ("ма", "may"), ("июн", "jun"), ("июл", "jul"),

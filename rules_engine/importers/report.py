@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from rules_engine.services.outcome import Outcome
+from rules_engine.services.records.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from sqlalchemy.orm import Session
 
 from rules_engine.importers import cells
 from rules_engine.importers.columns import Column, Job, Kind, Values
-from rules_engine.services import request_feed
-from rules_engine.services.forms import read
-from rules_engine.services.incoming import RequestIn
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.people import find_manager
-from rules_engine.services.replay import lay_down
+from rules_engine.services.company.people import find_manager
+from rules_engine.services.records.forms import read
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.records.outcome import Outcome
+from rules_engine.services.requests import feed
+from rules_engine.services.running.replay import lay_down
 
 _CLIENT = {
     "client_external_id": "external_id",
@@ -29,7 +29,7 @@ def take(session: Session, values: Values, job: Job) -> Outcome:
     if job.lays_down:
         payload = data.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return lay_down(session, "request", data.source, data.external_id, data.received_at, payload)
-    return request_feed.hand_in(session, data, now=job.now, actor=job.actor, history=job.is_history)
+    return feed.hand_in(session, data, now=job.now, actor=job.actor, history=job.is_history)
 
 
 def _document(values: Values, source: str) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from rules_engine.importers.columns import (
 )
 from rules_engine.importers.report import Rejection, Report
 from rules_engine.importers.tabular import FileRefused, Row, read_rows
-from rules_engine.services.forms import InvalidForm
-from rules_engine.services.outcome import Outcome
+from rules_engine.services.records.forms import InvalidForm
+from rules_engine.services.records.outcome import Outcome
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind

@@ -60,6 +60,11 @@ class Client(Keyed):
         return self.name
 
 
+PHONE = "phone"
+EMAIL = "email"
+"""The kinds of contact points."""
+
+
 class ContactPerson(Keyed):
     __tablename__ = "contact_persons"
     __table_args__ = table_args(Index("ix_contact_persons_client_id", "client_id"))

@@ -19,7 +19,7 @@ from admin.security import start_session
 from hatch_build import compile_catalogues
 from rules_engine import db
 from rules_engine.models import Role, User
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.company.passwords import hash_password
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, PASSWORD, Cast, make_cast, make_user
 from tests.web import app_of

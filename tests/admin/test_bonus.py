@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import BonusPeriod, BonusStatement, PeriodState, User
-from rules_engine.services import approvals, bonus_periods, editing
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.approvals import approvals
+from rules_engine.services.bonus import periods
+from rules_engine.services.drafts import editing
+from rules_engine.services.running.setup import shipped_ruleset
 from tests.admin.conftest import Browser, StandingClock
 from tests.bonus_rows import NEW, OLD, call, credit, held, plan
 from tests.factories import Cast, at, make_client, make_version
@@ -40,7 +42,7 @@ def month(cast: Cast, sessions: sessionmaker[Session], business_clock: StandingC
 def computed(month: None, sessions: sessionmaker[Session], business_clock: StandingClock) -> None:
     business_clock.at = AFTER
     with db.transaction(sessions) as session:
-        bonus_periods.compute(session, "2026-10", actor="galina", now=AFTER)
+        periods.compute(session, "2026-10", actor="galina", now=AFTER)
 
 
 def text_of(html: str) -> str:

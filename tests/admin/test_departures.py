@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Absence, Client, ClientMove, Manager, MoveState, Request
-from rules_engine.services.reassignment import assign_by_hand
+from rules_engine.services.requests.reassignment import assign_by_hand
 from tests.admin.conftest import Browser, StandingClock
 from tests.calls import make_callback
 from tests.factories import MONDAY, Cast, make_client, make_manager, make_request

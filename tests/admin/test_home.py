@@ -9,7 +9,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import BonusPeriod, BonusStatement, Incident
-from rules_engine.services import assignment, editing, modes, settings_store, setup
+from rules_engine.services.drafts import editing
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests import assignment
+from rules_engine.services.rules import modes
+from rules_engine.services.running import setup
 from tests.admin.conftest import Browser, StandingClock
 from tests.admin.test_my_tasks import give
 from tests.factories import (

@@ -21,7 +21,9 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import outbox, settings_store, tokens
+from rules_engine.services.company import tokens
+from rules_engine.services.messages import outbox
+from rules_engine.services.records import settings_store
 from tests.admin.conftest import Browser
 from tests.factories import MONDAY, PASSWORD, Cast, make_request
 

@@ -21,7 +21,7 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import throughput
+from rules_engine.services.running import throughput
 from rules_engine.settings import Settings
 from tests.admin.conftest import Browser
 from tests.calls import make_callback

@@ -24,7 +24,8 @@ from rules_engine.models import (
     User,
     WorkItem,
 )
-from rules_engine.services import assignment, settings_store
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests import assignment
 from tests.admin.conftest import Browser, StandingClock
 from tests.calls import make_callback, make_occasion, make_overdue_action
 from tests.factories import (

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Manager
-from rules_engine.services import assignment, modes
+from rules_engine.services.requests import assignment
+from rules_engine.services.rules import modes
 from tests.admin.conftest import Browser
 from tests.factories import MONDAY, Cast, assignment_rules, make_request, make_version
 

@@ -20,7 +20,7 @@ from rules_engine.models import (
     OverdueState,
     PaymentKind,
 )
-from rules_engine.services import overdue_actions
+from rules_engine.services.requests import overdue_actions
 from tests.admin.conftest import Browser, StandingClock
 from tests.admin.test_home import text_of
 from tests.calls import make_callback, make_occasion, make_overdue_action

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from admin.views.messages import unread_query
 from rules_engine import db
 from rules_engine.models import AuditEntry, OutboxMessage, OutboxState, User, WorkItem, WorkKind
-from rules_engine.services import outbox, settings_store
+from rules_engine.services.messages import outbox
+from rules_engine.services.records import settings_store
 from tests.admin.conftest import Browser
 from tests.factories import MONDAY, Cast
 from tests.postbox import postbox

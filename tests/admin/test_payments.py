@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Payment, Plan
-from rules_engine.services import payments, plans
-from rules_engine.services.forms import read
-from rules_engine.services.incoming_money import PaymentIn, PlanIn
+from rules_engine.services.money import payments, plans
+from rules_engine.services.money.incoming_money import PaymentIn, PlanIn
+from rules_engine.services.records.forms import read
 from tests.admin.conftest import Browser, StandingClock
 from tests.factories import MONDAY, Cast, make_client, make_request
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Assignment, AuditEntry, Client, Contact, Request, RequestStatus, WorkItem
-from rules_engine.services import assignment
+from rules_engine.services.requests import assignment
 from tests.admin.conftest import Browser, StandingClock
 from tests.admin.test_my_tasks import give, request_of
 from tests.factories import MONDAY, Cast, assignment_rules, make_client, make_mode, make_request, make_version

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Callback, Client, Decision, Occasion, Task
-from rules_engine.services import bonus_periods, occasions
-from rules_engine.services.assignment import decide_and_assign
-from rules_engine.services.callback_lists import look_at_callback
-from rules_engine.services.callbacks import look_at_client
-from rules_engine.services.escalation import look
-from rules_engine.services.setup import shipped_ruleset
-from rules_engine.services.tasks import create_own
+from rules_engine.services.bonus import periods
+from rules_engine.services.callbacks.callbacks import look_at_client
+from rules_engine.services.callbacks.lists import look_at_callback
+from rules_engine.services.requests.assignment import decide_and_assign
+from rules_engine.services.requests.escalation import look
+from rules_engine.services.requests.tasks import create_own
+from rules_engine.services.rules import occasions
+from rules_engine.services.running.setup import shipped_ruleset
 from tests.admin.conftest import Browser, StandingClock
 from tests.bonus_rows import NEW, OLD, credit, plan
 from tests.factories import (
@@ -197,7 +198,7 @@ class TestStatement:
             client = make_client(session, "Ромашка")
             credit(session, cast.anna, "2026-10-05", 80_000, NEW, client=client)
             credit(session, cast.anna, "2026-10-06", 43_000, OLD, client=client)
-            bonus_periods.compute(session, "2026-10", actor="galina", now=after)
+            periods.compute(session, "2026-10", actor="galina", now=after)
 
     def test_each_line_names_its_rule_of_that_version_and_the_others_say_why_not(
         self, computed: None, logged_in: LogIn

@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 
 from admin.base import Shell
 from rules_engine import clock, db
-from rules_engine.services import agenda, tokens
-from rules_engine.services.tokens import SCOPES
+from rules_engine.services.company import tokens
+from rules_engine.services.company.tokens import SCOPES
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, Cast, assignment_rules, escalation_rules, make_cast, make_version
 from tests.web import app_of

@@ -3,8 +3,8 @@
 from flask import Flask
 
 from rules_engine import db
-from rules_engine.services import bonus_periods
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.bonus import periods
+from rules_engine.services.running.setup import shipped_ruleset
 from tests.api.conftest import Program, sessions_of
 from tests.api.test_openapi import schema_of
 from tests.bonus_rows import NEW, credit, plan
@@ -16,7 +16,7 @@ def computed(app: Flask, cast: Cast) -> None:
         make_version(session, "bonus", shipped_ruleset("bonus"))
         plan(session, cast.anna, "2026-10", 1_000, None)
         credit(session, cast.anna, "2026-10-01", 100_000, NEW)
-        bonus_periods.compute(session, "2026-10", actor="galina", now=MONDAY)
+        periods.compute(session, "2026-10", actor="galina", now=MONDAY)
 
 
 def test_statements_are_read_with_their_lines(app: Flask, program: Program, cast: Cast) -> None:

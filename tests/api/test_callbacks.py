@@ -7,8 +7,11 @@ from flask import Flask
 
 from rules_engine import db
 from rules_engine.models import Callback, Client
-from rules_engine.services import agenda, callbacks, explain, occasions
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.callbacks import callbacks
+from rules_engine.services.explain import explain
+from rules_engine.services.rules import occasions
+from rules_engine.services.running import agenda
+from rules_engine.services.running.setup import shipped_ruleset
 from tests.api.conftest import Program, StandingClock, sessions_of
 from tests.factories import MONDAY, Cast, make_client, make_mode, make_payment, make_version
 

@@ -10,8 +10,8 @@ from flask import Flask
 from admin.api.operations import OPERATIONS
 from admin.api.problems import TITLES
 from rules_engine.models import Manager
-from rules_engine.services import assignment, intake
-from rules_engine.services.tokens import SCOPES
+from rules_engine.services.company.tokens import SCOPES
+from rules_engine.services.requests import assignment, intake
 from tests.api.conftest import Program, StandingClock, sessions_of
 from tests.factories import MONDAY, Cast
 

@@ -12,7 +12,7 @@ from admin.api.limits import Limiter
 from admin.api.operations import OPERATIONS
 from rules_engine import clock, db
 from rules_engine.models import ApiToken, Replay
-from rules_engine.services import tokens
+from rules_engine.services.company import tokens
 from tests.api.conftest import BODY, Program, sessions_of
 from tests.factories import MONDAY, Cast
 

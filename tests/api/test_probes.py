@@ -4,7 +4,7 @@ from flask import Flask
 
 from rules_engine import clock, db
 from rules_engine.models import WorkItem
-from rules_engine.services import heartbeats
+from rules_engine.services.running import heartbeats
 from tests.api.conftest import BODY, Program, StandingClock, sessions_of
 from tests.factories import Cast
 

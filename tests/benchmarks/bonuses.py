@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
 from rules_engine.models import BonusLine, BonusStatement, Manager, Team, User
-from rules_engine.services import bonus_periods, setup
-from rules_engine.services.bonus_today import so_far
-from rules_engine.services.reference import reference_changed
+from rules_engine.services.bonus import periods
+from rules_engine.services.bonus.today import so_far
+from rules_engine.services.company.reference import reference_changed
+from rules_engine.services.running import setup
 from rules_engine.settings import Settings
 from tests.benchmarks.end_to_end import databases
 
@@ -140,7 +141,7 @@ def _measured(sessions: sessionmaker[Session]) -> Result:
 def _timed(sessions: sessionmaker[Session], now: datetime) -> float:
     began = time.perf_counter()
     with db.transaction(sessions) as session:
-        bonus_periods.compute(session, MONTH, actor="system", now=now)
+        periods.compute(session, MONTH, actor="system", now=now)
     return time.perf_counter() - began
 
 

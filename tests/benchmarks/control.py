@@ -18,8 +18,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
 from rules_engine.models import Manager, Team, User
-from rules_engine.services import control, control_lists, control_period, control_shares, setup
-from rules_engine.services.reference import reference_changed
+from rules_engine.services.company.reference import reference_changed
+from rules_engine.services.control import control, lists
+from rules_engine.services.control import period as control_period
+from rules_engine.services.control import shares as control_shares
+from rules_engine.services.running import setup
 from rules_engine.settings import Settings
 from tests.benchmarks.end_to_end import databases
 
@@ -143,7 +146,7 @@ def _measured(sessions: sessionmaker[Session]) -> list[Line]:
         control.figures(session, period, AFTER, with_indices=True)
 
     def listed(session: Session, period: control_period.Period) -> None:
-        control_lists.page(session, period, AFTER, control_lists.Asked("unprocessed"), number=3)
+        lists.page(session, period, AFTER, lists.Asked("unprocessed"), number=3)
 
     def shares(session: Session, _period: control_period.Period) -> None:
         control_shares.shares(session, MONTH, AFTER)

@@ -18,8 +18,9 @@ from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
-from rules_engine.services import agenda, intake, replay, setup
-from rules_engine.services.incoming import RequestIn
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake
+from rules_engine.services.running import agenda, replay, setup
 from rules_engine.settings import Settings
 from tests import cluster
 from tests.factories import (

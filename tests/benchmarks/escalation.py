@@ -37,8 +37,9 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, setup, work
-from rules_engine.services.reference import reference_changed
+from rules_engine.services.company.reference import reference_changed
+from rules_engine.services.queue import work
+from rules_engine.services.running import agenda, setup
 from rules_engine.settings import Settings
 from tests.benchmarks import end_to_end
 from tests.benchmarks.end_to_end import BEGIN, Databases, databases

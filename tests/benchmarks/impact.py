@@ -37,9 +37,13 @@ from rules_engine.models import (
     RulesetDraft,
     WorkKind,
 )
-from rules_engine.services import agenda, impact, impact_slices, intake, rulebook, setup, work
-from rules_engine.services.incoming import RequestIn
-from rules_engine.services.weighing import ASSIGNMENT
+from rules_engine.services.impact import impact, slices
+from rules_engine.services.queue import work
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake
+from rules_engine.services.requests.weighing import ASSIGNMENT
+from rules_engine.services.rules import rulebook
+from rules_engine.services.running import agenda, setup
 from rules_engine.settings import Settings
 from tests.benchmarks.end_to_end import databases
 from tests.factories import ROUND_THE_CLOCK, make_calendar, make_manager, make_team, make_version
@@ -313,9 +317,9 @@ def _work(url: str, home: str, impact_id: int) -> tuple[float, float]:
         if claim is None:
             time.sleep(0.01)
             continue
-        impact_slices.work_at(sessions, claim, now)
+        slices.work_at(sessions, claim, now)
         longest = max(longest, time.perf_counter() - begun)
-    impact_slices.forget()
+    slices.forget()
     engine.dispose()
     return longest, time.process_time() - cpu
 

@@ -21,8 +21,10 @@ from rules_engine.models import (
     Task,
     User,
 )
-from rules_engine.services import agenda, assignment, client_wakes, setup
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.clients import wakes
+from rules_engine.services.company.passwords import hash_password
+from rules_engine.services.requests import assignment
+from rules_engine.services.running import agenda, setup
 from rules_engine.settings import Settings
 from tests.browser.conftest import PHONE, WIDE, Person, Site
 from tests.browser.test_pages import FAINT_TEXTS
@@ -66,7 +68,7 @@ def found(session: Session) -> None:
             said_at = MONDAY - timedelta(days=50)
             make_contact(session, client=client, at=said_at, outcome="not_now", note="напомните в ноябре", manager=anna)
     make_client(session, "ЗАО «Договор»", owner=anna, phone="+79050000010", contract_ends_on=date(2026, 12, 17))
-    client_wakes.ask_for_clients(session, session.scalars(select(Client.id)), MONDAY)
+    wakes.ask_for_clients(session, session.scalars(select(Client.id)), MONDAY)
     client = make_client(session, "ООО «Лето»", owner=anna, phone="+74950000001")
     request = make_request(session, client=client, client_name=client.name, received_at=MONDAY, wake=False)
     assignment.assign_by_hand(session, request, anna, reason="для примера", actor="svetlana", now=MONDAY)

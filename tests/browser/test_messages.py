@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from rules_engine import db
 from rules_engine.models import User
-from rules_engine.services import outbox
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.company.passwords import hash_password
+from rules_engine.services.messages import outbox
 from tests.browser.conftest import PHONE, Person, Site
 from tests.factories import MONDAY, PASSWORD, make_cast
 

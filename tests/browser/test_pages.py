@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Incident, OutboxMessage, Replay, Request, RequestStatus, Role, User, WorkItem
-from rules_engine.services import agenda, contacts, editing, intake, setup
-from rules_engine.services.incoming import ContactIn, Key, RequestIn
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.company.passwords import hash_password
+from rules_engine.services.drafts import editing
+from rules_engine.services.records.incoming import ContactIn, Key, RequestIn
+from rules_engine.services.requests import contacts, intake
+from rules_engine.services.running import agenda, setup
 from rules_engine.settings import Settings
 from tests.browser.conftest import PHONE, WIDE, Person, Site
 from tests.factories import PASSWORD, at, make_absence, make_client, make_manager, make_team, make_user

@@ -9,8 +9,8 @@ import pytest
 
 from rules_engine import db
 from rules_engine.models import User
-from rules_engine.services import occasions
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.company.passwords import hash_password
+from rules_engine.services.rules import occasions
 from tests.browser.conftest import PHONE, WIDE, Person, Site
 from tests.factories import MONDAY, PASSWORD, make_cast, make_manager, make_version
 

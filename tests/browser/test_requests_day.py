@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from rules_engine import db
 from rules_engine.models import Request, Role, User
-from rules_engine.services import agenda, setup
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.company.passwords import hash_password
+from rules_engine.services.running import agenda, setup
 from tests.browser.conftest import PHONE, Person, Site
 from tests.factories import PASSWORD, at, make_manager, make_request, make_team, make_user
 from tests.moving import jump

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Role, User
-from rules_engine.services import editing
-from rules_engine.services.assignment import decide_and_assign
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.company.passwords import hash_password
+from rules_engine.services.drafts import editing
+from rules_engine.services.requests.assignment import decide_and_assign
 from tests.browser.conftest import PHONE, WIDE, Person, Site
 from tests.factories import (
     MONDAY,

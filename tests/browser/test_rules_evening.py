@@ -8,8 +8,10 @@ from sqlalchemy import select
 
 from rules_engine import db
 from rules_engine.models import Manager, Request, Role, User
-from rules_engine.services import agenda, editing, rulebook, setup
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.company.passwords import hash_password
+from rules_engine.services.drafts import editing
+from rules_engine.services.rules import rulebook
+from rules_engine.services.running import agenda, setup
 from tests.bonus_rows import NEW, credit, plan
 from tests.browser.conftest import Person, Site
 from tests.factories import PASSWORD, at, make_manager, make_request, make_team, make_user

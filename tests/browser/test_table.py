@@ -6,8 +6,8 @@ import pytest
 
 from rules_engine import db
 from rules_engine.models import User
-from rules_engine.services import editing
-from rules_engine.services.passwords import hash_password
+from rules_engine.services.company.passwords import hash_password
+from rules_engine.services.drafts import editing
 from tests.browser.conftest import PHONE, WIDE, Person, Site
 from tests.browser.test_rules import three_rules
 from tests.factories import MONDAY, PASSWORD, condition, make_cast, make_version

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import clock, db
 from rules_engine.cli import main
-from rules_engine.services.measures_month import earlier
-from rules_engine.services.setup import initialise
+from rules_engine.services.measures.month import earlier
+from rules_engine.services.running.setup import initialise
 from rules_engine.settings import Settings
 from tests.bonus_rows import NEW, credit, plan
 from tests.factories import MOSCOW, at, make_cast

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.cli.health import doctor
 from rules_engine.models import AuditEntry
-from rules_engine.services import audit
+from rules_engine.services.records import audit
 from rules_engine.settings import Settings
 from tests.tied import tied
 from tests.workers.waiting import end, wait_until

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rules_engine.cli import main
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.running.setup import shipped_ruleset
 from tests.factories import assignment_rules, condition, escalation_rules, rule
 
 Run = Callable[..., Result]

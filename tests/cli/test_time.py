@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.cli import main
-from rules_engine.services.replay import lay_down
+from rules_engine.services.running.replay import lay_down
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, assignment_rules, escalation_rules, make_cast, make_request, make_version
 from tests.postbox import postbox

@@ -18,7 +18,7 @@ from rules_engine.language.analysis.fixes import fixed
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.model import Ruleset
 from rules_engine.language.ruleset import parse, to_json
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.running.setup import shipped_ruleset
 
 REVENUE = "measure.revenue"
 TIERS = {

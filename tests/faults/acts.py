@@ -36,11 +36,16 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, audit, bonus_periods, heartbeats, intake, money_facts, status, tokens, upkeep
-from rules_engine.services.incoming import RequestIn
-from rules_engine.services.outbox import EMAIL, Letter
-from rules_engine.services.setup import shipped_ruleset
-from rules_engine.services.tokens import SCOPES
+from rules_engine.services.bonus import periods
+from rules_engine.services.company import tokens
+from rules_engine.services.company.tokens import SCOPES
+from rules_engine.services.facts import money
+from rules_engine.services.messages.outbox import EMAIL, Letter
+from rules_engine.services.records import audit
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake, status
+from rules_engine.services.running import agenda, heartbeats, upkeep
+from rules_engine.services.running.setup import shipped_ruleset
 from rules_engine.settings import Settings
 from tests.bonus_rows import credit, plan
 from tests.calls import make_callback, make_occasion, make_overdue_action
@@ -362,7 +367,7 @@ def sold(session: Session, cast: Cast) -> None:
 def brought_to(session: Session, cast: Cast, *steps: str) -> None:
     sold(session, cast)
     for name in steps:
-        getattr(bonus_periods, name)(session, "2026-10", actor="galina", now=AFTER)
+        getattr(periods, name)(session, "2026-10", actor="galina", now=AFTER)
 
 
 def step(name: str, here: Here) -> TestResponse:
@@ -503,10 +508,10 @@ def tidy_up(here: Here) -> None:
     with db.transaction(here.sessions) as session:
         upkeep.prune(session, here.now)
     with here.sessions() as session:
-        norms = money_facts.reckon_norms(session, here.now) if money_facts.norms_are_old(session, here.now) else None
+        norms = money.reckon_norms(session, here.now) if money.norms_are_old(session, here.now) else None
     if norms is not None:
         with db.transaction(here.sessions) as session:
-            money_facts.keep_norms(session, norms, here.now)
+            money.keep_norms(session, norms, here.now)
 
 
 @act()

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 from sqlalchemy import Engine, text
 
 from rules_engine import db
-from rules_engine.services import tokens
+from rules_engine.services.company import tokens
 from tests.faults import company
 from tests.faults.installation import WORKER, Installation
 from tests.faults.poison import Poison

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.services import intake
-from rules_engine.services.incoming import RequestIn
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake
 from tests.faults.verdict import SOURCE
 
 WAYS = ("status = 'nonsense'", "tags = '17'", "received_at = 999999999999999999")

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import clock, db
 from rules_engine.models import Assignment, Decision, Firing, OutboxMessage, Request, WorkItem
-from rules_engine.services import agenda, rulebook, work
+from rules_engine.services.queue import work
+from rules_engine.services.rules import rulebook
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 
 from rules_engine import db
 from rules_engine.models import LedgerEntry, OutboxMessage, OutboxState, Replay, Request, WorkItem, WorkKind
-from rules_engine.services import agenda, replay, tokens
-from rules_engine.services.crash_points import LABELS
+from rules_engine.services.company import tokens
+from rules_engine.services.queue.crash_points import LABELS
+from rules_engine.services.running import agenda, replay
 from rules_engine.settings import Settings
 from tests.cluster import free_port
 from tests.factories import assignment_rules, make_request, make_user, make_version

@@ -17,8 +17,10 @@ from sqlalchemy.exc import OperationalError
 
 from rules_engine import db
 from rules_engine.models import WorkItem
-from rules_engine.services import agenda, intake, tokens
-from rules_engine.services.incoming import RequestIn
+from rules_engine.services.company import tokens
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import make_request
 from tests.faults import acts, company

@@ -11,7 +11,7 @@ from rules_engine import db
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.ruleset import parse
 from rules_engine.models import Firing, OutboxMessage, Request
-from rules_engine.services import agenda
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

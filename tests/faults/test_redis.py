@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from rules_engine import db
-from rules_engine.services import tokens
+from rules_engine.services.company import tokens
 from tests.faults import company
 from tests.faults.harness import CLOCK
 from tests.faults.installation import Installation

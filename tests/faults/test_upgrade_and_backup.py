@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import Engine, event, inspect, text
 
 from rules_engine import db, migrations
-from rules_engine.services import agenda, intake
-from rules_engine.services.incoming import RequestIn
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests import cluster
 from tests.conftest import skip_or_fail

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.services import agenda, work
+from rules_engine.services.queue import work
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import make_request
 from tests.faults import company, points

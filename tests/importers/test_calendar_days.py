@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine.db import transaction
 from rules_engine.errors import NotFound
 from rules_engine.importers.calendar_days import import_days
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
 from rules_engine.settings import Settings
 from tests.factories import make_calendar, make_exception
 

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Arrival, Client, Payment, PaymentCredit, Plan, WorkItem
-from rules_engine.services import payments, settings_store
+from rules_engine.services.money import payments
+from rules_engine.services.records import settings_store
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, Cast, make_cast, make_client
 from tests.importers.test_run import JOB, Desk

@@ -30,7 +30,7 @@ from rules_engine.models import (
     RequestStatus,
     WorkItem,
 )
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
 from rules_engine.settings import Settings
 from tests.conftest import skip_or_fail
 from tests.factories import MONDAY, Cast, at, make_cast, make_mode

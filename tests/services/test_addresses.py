@@ -9,9 +9,9 @@ from io import StringIO
 import pytest
 
 from rules_engine.errors import AddressFailed, InputError
-from rules_engine.services import addresses, outward
-from rules_engine.services.outbox import URL, Letter
-from rules_engine.services.senders import UrlSender
+from rules_engine.services.messages import addresses, outward
+from rules_engine.services.messages.outbox import URL, Letter
+from rules_engine.services.messages.senders import UrlSender
 from tests.receiver import Receiver, receiver
 
 

@@ -24,8 +24,10 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, contacts, work
-from rules_engine.services.incoming import ContactIn
+from rules_engine.services.queue import work
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import contacts
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

@@ -23,19 +23,14 @@ from rules_engine.models import (
     RulesetVersion,
     User,
 )
-from rules_engine.services import (
-    approvals,
-    editing,
-    editing_cases,
-    editing_steps,
-    findings,
-    publishing,
-    rulebook,
-    settings_store,
-)
-from rules_engine.services import editing_body as edits
-from rules_engine.services.approval_checks import DraftOutdated, NotReady
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.approvals import approvals, findings, publishing
+from rules_engine.services.approvals.checks import DraftOutdated, NotReady
+from rules_engine.services.drafts import body as edits
+from rules_engine.services.drafts import editing, steps
+from rules_engine.services.records import settings_store
+from rules_engine.services.rules import rulebook
+from rules_engine.services.running.setup import shipped_ruleset
+from rules_engine.services.trials import cases
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, Cast, assignment_rules, at, condition, make_cast, make_user, make_version, rule
 
@@ -120,7 +115,7 @@ class TestSending:
         with pytest.raises(NotReady):
             sent(session)
         changed(session, edits.remove_node("own", ("when", "all", 1)))
-        changed(session, editing_cases.add_case("крупная", "ru", {"request.amount": "80000"}, {"fired": ["own"]}))
+        changed(session, cases.add_case("крупная", "ru", {"request.amount": "80000"}, {"fired": ["own"]}))
         with pytest.raises(NotReady) as refused:
             sent(session)
         assert refused.value.message("ru") == "контрольные примеры не сходятся: «крупная»"
@@ -219,7 +214,7 @@ class TestApproving:
     def test_undo_voids_it_and_a_redo_does_not_bring_it_back(self, session: Session, cast: Cast) -> None:
         drafted(session)
         approval = sent(session)
-        for step in (editing_steps.undo, editing_steps.redo):
+        for step in (steps.undo, steps.redo):
             revision = editing.open_draft(session, "assignment").revision
             step(session, "assignment", expected_revision=revision, actor="galina", now=MONDAY)
         assert approval.state is ApprovalState.VOID

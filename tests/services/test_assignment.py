@@ -24,9 +24,9 @@ from rules_engine.models import (
     Task,
     TaskState,
 )
-from rules_engine.services import journal, rulebook
-from rules_engine.services.assignment import decide_and_assign, proposal
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.requests.assignment import decide_and_assign, proposal
+from rules_engine.services.rules import journal, rulebook
 from tests.factories import (
     MONDAY,
     assignment_rules,

@@ -4,7 +4,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from rules_engine.models import AuditEntry
-from rules_engine.services import audit
+from rules_engine.services.records import audit
 from tests.factories import MONDAY
 
 

@@ -22,9 +22,10 @@ from rules_engine.models import (
     OutboxMessage,
     PeriodState,
 )
-from rules_engine.services import bonus_periods, settings_store
-from rules_engine.services.bonus_rows import line_json
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.bonus import periods
+from rules_engine.services.bonus.rows import line_json
+from rules_engine.services.records import settings_store
+from rules_engine.services.running.setup import shipped_ruleset
 from rules_engine.settings import Settings
 from tests.bonus_rows import NEW, OLD, call, credit, held, plan
 from tests.factories import Cast, at, make_cast, make_client, make_manager, make_version
@@ -61,7 +62,7 @@ def company(session: Session, body: dict[str, Any] | None = None) -> Cast:
 
 
 def statement(session: Session, manager: Manager, month: str = OCTOBER) -> BonusStatement:
-    period = bonus_periods.newest(session, month)
+    period = periods.newest(session, month)
     found = select(BonusStatement).where(BonusStatement.period_id == period.id, BonusStatement.manager_id == manager.id)
     return session.scalars(found).one()
 
@@ -71,10 +72,10 @@ def amounts(session: Session, manager: Manager, month: str = OCTOBER) -> dict[st
 
 
 def close(session: Session, month: str = OCTOBER, now: datetime = AFTER) -> BonusPeriod:
-    bonus_periods.compute(session, month, actor="galina", now=now)
-    bonus_periods.present(session, month, actor="galina", now=now)
-    bonus_periods.approve(session, month, actor="galina", now=now)
-    return bonus_periods.close(session, month, actor="galina", now=now)
+    periods.compute(session, month, actor="galina", now=now)
+    periods.present(session, month, actor="galina", now=now)
+    periods.approve(session, month, actor="galina", now=now)
+    return periods.close(session, month, actor="galina", now=now)
 
 
 class TestComputing:
@@ -84,7 +85,7 @@ class TestComputing:
         credit(session, cast.anna, "2026-10-05", 33_333_33, NEW)
         credit(session, cast.anna, "2026-10-06", 7, OLD)
         plan(session, cast.anna, OCTOBER, 10_000, None)
-        period = bonus_periods.compute(session, OCTOBER, actor="galina", now=RUNNING)
+        period = periods.compute(session, OCTOBER, actor="galina", now=RUNNING)
 
         assert (period.state, period.revision, period.computed_at) == (PeriodState.COMPUTED, 1, RUNNING)
         anna = statement(session, cast.anna)
@@ -98,10 +99,10 @@ class TestComputing:
     def test_computing_again_replaces_the_lines_and_keeps_the_number_of_the_statement(self, session: Session) -> None:
         cast = company(session)
         credit(session, cast.anna, "2026-10-05", 100_000)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=RUNNING)
+        periods.compute(session, OCTOBER, actor="galina", now=RUNNING)
         before = statement(session, cast.anna).id
         credit(session, cast.anna, "2026-10-06", 100_000)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
 
         assert amounts(session, cast.anna) == {"percent": 5_000}
         assert statement(session, cast.anna).id == before
@@ -113,7 +114,7 @@ class TestComputing:
         make_version(session, "bonus", bonus_rules(better), holds_from=at("2026-11-01 00:00"))
         for month in ("2026-10", "2026-11"):
             credit(session, cast.anna, f"{month}-05", 100_000)
-            bonus_periods.compute(session, month, actor="galina", now=at("2026-11-20 10:00"))
+            periods.compute(session, month, actor="galina", now=at("2026-11-20 10:00"))
 
         assert [amounts(session, cast.anna, month)["percent"] for month in ("2026-10", "2026-11")] == [2_500, 5_000]
 
@@ -122,7 +123,7 @@ class TestComputing:
         gone = make_manager(session, "ivan", left_on=date(2026, 9, 15))
         late = make_manager(session, "late", left_on=date(2026, 9, 15))
         credit(session, late, "2026-10-05", 100_000)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
         ids = set(session.scalars(select(BonusStatement.manager_id)))
 
         assert ids == {cast.anna.id, cast.boris.id, cast.vera.id, late.id}
@@ -131,18 +132,18 @@ class TestComputing:
     def test_a_month_that_has_not_begun_is_refused(self, session: Session) -> None:
         company(session)
         with pytest.raises(PolicyViolation, match="has not begun"):
-            bonus_periods.compute(session, "2026-11", actor="galina", now=RUNNING)
+            periods.compute(session, "2026-11", actor="galina", now=RUNNING)
         with pytest.raises(InputError):
-            bonus_periods.compute(session, "2026-13", actor="galina", now=RUNNING)
+            periods.compute(session, "2026-13", actor="galina", now=RUNNING)
         with pytest.raises(NotFound):
-            bonus_periods.present(session, "2026-10", actor="galina", now=RUNNING)
+            periods.present(session, "2026-10", actor="galina", now=RUNNING)
 
     def test_notes_say_what_did_not_count(self, session: Session) -> None:
         cast = company(session)
         held(session, cast.anna, "2026-10-05 10:00", due="2026-10-05 10:30")
         made = at("2026-10-06 12:00")
         call(session, cast.anna, make_client(session), made, done_at=made, is_valid=False)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
         notes = " ".join(note["ru"] for note in statement(session, cast.anna).notes)
 
         assert "с НДС" in notes
@@ -161,7 +162,7 @@ class TestShippedScheme:
         for number in range(7):
             answered = f"2026-10-05 10:{20 + number * 2}"
             held(session, cast.anna, "2026-10-05 10:00", due="2026-10-05 10:30", answered=answered)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
         anna = statement(session, cast.anna)
         lines = [line_json(line, "ru") for line in anna.lines]
         premium = lines[0]
@@ -177,7 +178,7 @@ class TestShippedScheme:
         cast = company(session, shipped_ruleset("bonus"))
         plan(session, cast.anna, OCTOBER, 1_000, None)
         credit(session, cast.anna, "2026-10-05", 100_000, NEW)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
 
         assert amounts(session, cast.anna)["premium"] == 35_000_00
 
@@ -198,47 +199,47 @@ class TestLife:
 
     def test_a_period_that_is_not_over_is_neither_presented_nor_closed(self, session: Session) -> None:
         company(session)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=RUNNING)
-        for step in (bonus_periods.present, bonus_periods.close):
+        periods.compute(session, OCTOBER, actor="galina", now=RUNNING)
+        for step in (periods.present, periods.close):
             with pytest.raises(PolicyViolation, match="not over"):
                 step(session, OCTOBER, actor="galina", now=RUNNING)
         with pytest.raises(PolicyViolation, match="compute it again"):
-            bonus_periods.present(session, OCTOBER, actor="galina", now=AFTER)
+            periods.present(session, OCTOBER, actor="galina", now=AFTER)
 
     def test_steps_are_taken_in_order(self, session: Session) -> None:
         company(session)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
-        for step in (bonus_periods.approve, bonus_periods.close):
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        for step in (periods.approve, periods.close):
             with pytest.raises(PolicyViolation, match="is computed"):
                 step(session, OCTOBER, actor="galina", now=AFTER)
         with pytest.raises(PolicyViolation, match="only a closed"):
-            bonus_periods.reopen(session, OCTOBER, reason="x", actor="galina", now=AFTER)
+            periods.reopen(session, OCTOBER, reason="x", actor="galina", now=AFTER)
 
     def test_computing_voids_the_approval(self, session: Session) -> None:
         company(session)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
-        bonus_periods.present(session, OCTOBER, actor="galina", now=AFTER)
-        bonus_periods.approve(session, OCTOBER, actor="galina", now=AFTER)
-        period = bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.present(session, OCTOBER, actor="galina", now=AFTER)
+        periods.approve(session, OCTOBER, actor="galina", now=AFTER)
+        period = periods.compute(session, OCTOBER, actor="galina", now=AFTER)
         assert (period.state, period.approved_by, period.presented_at) == (PeriodState.COMPUTED, None, None)
 
     def test_the_author_of_the_rules_does_not_approve_unless_he_works_alone(self, session: Session) -> None:
         make_cast(session)
         make_version(session, "bonus", TODAY).published_by = "galina"
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
-        bonus_periods.present(session, OCTOBER, actor="galina", now=AFTER)
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.present(session, OCTOBER, actor="galina", now=AFTER)
         with pytest.raises(PolicyViolation, match="author"):
-            bonus_periods.approve(session, OCTOBER, actor="galina", now=AFTER)
+            periods.approve(session, OCTOBER, actor="galina", now=AFTER)
 
         settings_store.change(session, settings_store.BONUS_FOUR_EYES, "off", actor="galina")
-        assert bonus_periods.approve(session, OCTOBER, actor="galina", now=AFTER).approved_by == "galina"
+        assert periods.approve(session, OCTOBER, actor="galina", now=AFTER).approved_by == "galina"
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "approved")).one()
         assert entry.after is not None and entry.after["is_author"] is True
 
     def test_closing_twice_closes_once(self, session: Session) -> None:
         company(session)
         first = close(session)
-        again = bonus_periods.close(session, OCTOBER, actor="denis", now=at("2026-11-03 10:00"))
+        again = periods.close(session, OCTOBER, actor="denis", now=at("2026-11-03 10:00"))
         assert (again.id, again.closed_by) == (first.id, "galina")
         assert len(session.scalars(select(AuditEntry.id).where(AuditEntry.action == "closed")).all()) == 1
 
@@ -246,7 +247,7 @@ class TestLife:
         cast = company(session)
         close(session)
         with pytest.raises(PolicyViolation, match="is closed"):
-            bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+            periods.compute(session, OCTOBER, actor="galina", now=AFTER)
         statement(session, cast.anna).total_minor = 1
         with pytest.raises(DBAPIError, match="closed bonus statement"):
             session.flush()
@@ -261,8 +262,8 @@ class TestReopening:
         closed = close(session)
         credit(session, cast.anna, "2026-10-06", 100_000)
         with pytest.raises(InputError):
-            bonus_periods.reopen(session, OCTOBER, reason=" ", actor="galina", now=AFTER)
-        opened = bonus_periods.reopen(session, OCTOBER, reason="оплата не тому", actor="galina", now=AFTER)
+            periods.reopen(session, OCTOBER, reason=" ", actor="galina", now=AFTER)
+        opened = periods.reopen(session, OCTOBER, reason="оплата не тому", actor="galina", now=AFTER)
 
         assert (opened.revision, opened.state, opened.reason) == (2, PeriodState.COMPUTED, "оплата не тому")
         assert session.get_one(BonusPeriod, closed.id).state is PeriodState.REVERSED
@@ -287,7 +288,7 @@ class TestCorrections:
         return cast
 
     def compute(self, session: Session, month: str = NOVEMBER) -> None:
-        bonus_periods.compute(session, month, actor="galina", now=self.LATER)
+        periods.compute(session, month, actor="galina", now=self.LATER)
 
     def lines(self, session: Session, cast: Cast, month: str = NOVEMBER) -> dict[tuple[str, str], BonusLine]:
         return {(line.line, line.basis): line for line in statement(session, cast.anna, month).lines}
@@ -297,9 +298,9 @@ class TestCorrections:
         credit(any_session, cast.anna, "2026-10-05", 9_000_00)
         close(any_session)
         credit(any_session, cast.anna, "2026-10-30", 100_00, booked_at=self.LATER)
-        bonus_periods.compute(any_session, self.NOVEMBER, actor="galina", now=self.LATER)
+        periods.compute(any_session, self.NOVEMBER, actor="galina", now=self.LATER)
         close(any_session, self.NOVEMBER, at("2026-12-02 10:00"))
-        bonus_periods.reopen(any_session, OCTOBER, reason="проверка", actor="galina", now=at("2026-12-03 10:00"))
+        periods.reopen(any_session, OCTOBER, reason="проверка", actor="galina", now=at("2026-12-03 10:00"))
         assert [line.amount_minor for line in statement(any_session, cast.anna).lines] == [22_750, -250]
 
     def test_a_late_payment_is_paid_in_the_open_period_line_by_line(self, session: Session, closed: Cast) -> None:
@@ -322,7 +323,7 @@ class TestCorrections:
         self.compute(session)
         close(session, self.NOVEMBER, at("2026-12-02 10:00"))
         credit(session, closed.anna, "2026-10-29", 200_00, booked_at=at("2026-12-03 10:00"))
-        bonus_periods.compute(session, "2026-12", actor="galina", now=at("2026-12-05 10:00"))
+        periods.compute(session, "2026-12", actor="galina", now=at("2026-12-05 10:00"))
 
         line = self.lines(session, closed, "2026-12")["percent", "correction:2026-10"]
         assert line.amount_minor == 500
@@ -364,7 +365,7 @@ class TestCorrections:
     def test_corrections_wait_for_the_first_month_that_is_open(self, session: Session, closed: Cast) -> None:
         credit(session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)
         self.compute(session)
-        bonus_periods.compute(session, "2026-12", actor="galina", now=at("2026-12-05 10:00"))
+        periods.compute(session, "2026-12", actor="galina", now=at("2026-12-05 10:00"))
 
         assert ("percent", "correction:2026-10") in self.lines(session, closed)
         assert list(self.lines(session, closed, "2026-12")) == [("percent", "")]
@@ -414,7 +415,7 @@ class TestCorrections:
         credit(session, closed.anna, "2026-10-30", 100_00, booked_at=self.LATER)
         self.compute(session)
         close(session, self.NOVEMBER, at("2026-12-02 10:00"))
-        bonus_periods.reopen(session, OCTOBER, reason="проверка", actor="galina", now=at("2026-12-03 10:00"))
+        periods.reopen(session, OCTOBER, reason="проверка", actor="galina", now=at("2026-12-03 10:00"))
 
         amounts = [line.amount_minor for line in statement(session, closed.anna).lines]
         assert amounts == [22_750, -250]
@@ -440,13 +441,13 @@ def test_parallel_closings_close_once(any_engine: Engine, settings: Settings) ->
     sessions = db.make_sessions(any_engine, settings)
     with db.transaction(sessions) as session:
         company(session)
-        bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
-        bonus_periods.present(session, OCTOBER, actor="galina", now=AFTER)
-        bonus_periods.approve(session, OCTOBER, actor="galina", now=AFTER)
+        periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+        periods.present(session, OCTOBER, actor="galina", now=AFTER)
+        periods.approve(session, OCTOBER, actor="galina", now=AFTER)
 
     def shut(actor: str) -> str | None:
         with db.transaction(sessions) as session:
-            return bonus_periods.close(session, OCTOBER, actor=actor, now=AFTER).closed_by
+            return periods.close(session, OCTOBER, actor=actor, now=AFTER).closed_by
 
     with ThreadPoolExecutor(4) as pool:
         closed_by = set(pool.map(shut, ["galina", "denis", "anna", "boris"]))

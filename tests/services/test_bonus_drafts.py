@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
-from rules_engine.services import bonus_periods
-from rules_engine.services.bonus_drafts import ground_of, last_month, pay_under, statements_under
-from rules_engine.services.editing_trial import usable
+from rules_engine.services.bonus import periods
+from rules_engine.services.drafts.bonus_pay import ground_of, last_month, pay_under, statements_under
+from rules_engine.services.drafts.trying import usable
 from tests.bonus_rows import NEW, credit, plan
 from tests.factories import Cast, at, make_cast, make_version, statements_of
 from tests.services.test_bonus import AFTER, OCTOBER, PERCENT, RUNNING, TODAY, bonus_rules
@@ -27,7 +27,7 @@ def cast(session: Session) -> Cast:
 
 
 def test_both_bodies_are_paid_on_what_the_statements_keep(session: Session, cast: Cast) -> None:
-    bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+    periods.compute(session, OCTOBER, actor="galina", now=AFTER)
     credit(session, cast.anna, "2026-10-30", 900_000_00, NEW)
     ground = ground_of(session, OCTOBER, AFTER)
     live, draft = pay_under(ground, TODAY), pay_under(ground, THREE)
@@ -42,7 +42,7 @@ def test_both_bodies_are_paid_on_what_the_statements_keep(session: Session, cast
 
 
 def test_a_running_month_is_measured_as_of_now(session: Session, cast: Cast) -> None:
-    bonus_periods.compute(session, OCTOBER, actor="galina", now=RUNNING)
+    periods.compute(session, OCTOBER, actor="galina", now=RUNNING)
     credit(session, cast.boris, "2026-10-21", 50_000_00, NEW)
     found = statements_under(session, THREE, OCTOBER, at("2026-10-22 09:00"), [cast.boris.id])
     assert {one: pay.total_minor for one, pay in found.items()} == {cast.boris.id: 3_000_00}
@@ -68,7 +68,7 @@ def test_an_unfinished_rule_is_left_out_with_those_that_change_its_lines() -> No
 
 
 def test_stored_months_cost_two_queries_whatever_the_number_of_managers(session: Session, cast: Cast) -> None:
-    bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+    periods.compute(session, OCTOBER, actor="galina", now=AFTER)
     ground_of(session, OCTOBER, AFTER)
     with statements_of(session) as sent:
         statements_under(session, THREE, OCTOBER, AFTER)

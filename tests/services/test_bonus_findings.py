@@ -3,8 +3,8 @@
 from sqlalchemy.orm import Session
 
 from rules_engine.language.analysis.finding import FindingKind
-from rules_engine.services import bonus_periods
-from rules_engine.services.findings import findings
+from rules_engine.services.approvals.findings import findings
+from rules_engine.services.bonus import periods
 from tests.bonus_rows import NEW, credit
 from tests.factories import make_cast, make_version
 from tests.services.test_bonus import AFTER, OCTOBER, TODAY, bonus_rules
@@ -29,7 +29,7 @@ def test_a_cliff_stands_under_its_rule_and_can_be_said_to_be_intended(session: S
     cast = make_cast(session)
     make_version(session, "bonus", TODAY)
     credit(session, cast.anna, "2026-10-05", 200_000_00, NEW)
-    bonus_periods.compute(session, OCTOBER, actor="galina", now=AFTER)
+    periods.compute(session, OCTOBER, actor="galina", now=AFTER)
     body = bonus_rules(TIERS)
     found = findings(session, body, {}, AFTER)
     (cliff,) = [one for one in found.of("tiers") if one.kind is FindingKind.CLIFF]

@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import PolicyViolation
 from rules_engine.models import BEGINNING_OF_TIME, RulesetVersion
-from rules_engine.services import rulebook
-from rules_engine.services.setup import initialise, shipped_ruleset
+from rules_engine.services.rules import rulebook
+from rules_engine.services.running.setup import initialise, shipped_ruleset
 from tests.factories import MONDAY, at, make_cast
 
 

@@ -3,8 +3,8 @@
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.bonus_outlook import NextKind
-from rules_engine.services.bonus_today import missing_words, next_words, so_far
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.bonus.today import missing_words, next_words, so_far
+from rules_engine.services.running.setup import shipped_ruleset
 from tests.bonus_rows import NEW, OLD, credit, held, plan
 from tests.factories import at, make_cast, make_version, statements_of
 

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from rules_engine.models import CallbackState, OverdueState
-from rules_engine.services import assignment, call_sheets, tasks
-from rules_engine.services.tasks import Group
+from rules_engine.services.callbacks import sheets
+from rules_engine.services.requests import assignment, tasks
+from rules_engine.services.requests.tasks import Group
 from tests.calls import TONIGHT, make_callback, make_occasion, make_overdue_action
 from tests.factories import (
     MONDAY,
@@ -71,7 +72,7 @@ class TestSheet:
         make_contact(session, client=client, at=MONDAY - timedelta(days=1))  # nothing was said
         call = make_callback(session, client, cast.anna, also=["how-is-it", "unknown"])
 
-        sheet = call_sheets.call_sheets(session, [call.id], MONDAY)[call.id]
+        sheet = sheets.call_sheets(session, [call.id], MONDAY)[call.id]
 
         assert [title["ru"] for title in sheet.occasions] == ["скоро понадобится", "как работает", "unknown"]
         assert sheet.script is not None and sheet.script["ru"].startswith("Подходит срок")
@@ -83,7 +84,7 @@ class TestSheet:
     def test_of_whom_nothing_is_known_it_claims_nothing(self, session: Session, cast: Cast) -> None:
         call = make_callback(session, make_client(session), cast.anna)
 
-        sheet = call_sheets.call_sheets(session, [call.id], MONDAY)[call.id]
+        sheet = sheets.call_sheets(session, [call.id], MONDAY)[call.id]
 
         assert (sheet.script, sheet.average_payment_minor, sheet.usual_interval_days) == (None, None, None)
         assert (sheet.last_word, sheet.there, sheet.silent_days) == (None, None, None)
@@ -92,7 +93,7 @@ class TestSheet:
         make_occasion(session)
         call = make_callback(session, make_client(session), cast.anna, script={"ru": "Своя", "en": "Own"})
 
-        sheet = call_sheets.call_sheets(session, [call.id], MONDAY)[call.id]
+        sheet = sheets.call_sheets(session, [call.id], MONDAY)[call.id]
 
         assert sheet.script == {"ru": "Своя", "en": "Own"}
 
@@ -100,12 +101,12 @@ class TestSheet:
         calls = [make_callback(session, make_client(session, f"К{place}"), cast.anna).id for place in range(12)]
 
         with statements_of(session) as few:
-            call_sheets.call_sheets(session, calls[:1], MONDAY)
+            sheets.call_sheets(session, calls[:1], MONDAY)
         with statements_of(session) as many:
-            call_sheets.call_sheets(session, calls, MONDAY)
+            sheets.call_sheets(session, calls, MONDAY)
 
         assert 0 < len(many) <= len(few)
-        assert call_sheets.call_sheets(session, [], MONDAY) == {}
+        assert sheets.call_sheets(session, [], MONDAY) == {}
 
 
 def test_only_calls_finished_on_this_day_of_the_business_zone_count_as_today_s(session: Session, cast: Cast) -> None:
@@ -113,13 +114,13 @@ def test_only_calls_finished_on_this_day_of_the_business_zone_count_as_today_s(s
         make_callback(session, make_client(session), cast.anna, state=CallbackState.DONE, done_at=at(done_at))
     make_callback(session, make_client(session), cast.boris, state=CallbackState.DONE, done_at=at("2026-10-05 12:00"))
 
-    assert call_sheets.done_today(session, MONDAY) == {cast.anna.id: 2, cast.boris.id: 1}
-    assert call_sheets.done_today(session, MONDAY, [cast.anna.id]) == {cast.anna.id: 2}
+    assert sheets.done_today(session, MONDAY) == {cast.anna.id: 2, cast.boris.id: 1}
+    assert sheets.done_today(session, MONDAY, [cast.anna.id]) == {cast.anna.id: 2}
 
 
 def test_a_hold_is_shown_until_its_last_instant(session: Session, cast: Cast) -> None:
     row = make_overdue_action(session, cast.anna, state=OverdueState.CONFIRMED, ends_at=TONIGHT)
 
-    assert call_sheets.hold_of(session, cast.anna.id, TONIGHT - timedelta(minutes=1)) is row
-    assert call_sheets.hold_of(session, cast.anna.id, TONIGHT) is None
-    assert call_sheets.hold_of(session, cast.boris.id, MONDAY) is None
+    assert sheets.hold_of(session, cast.anna.id, TONIGHT - timedelta(minutes=1)) is row
+    assert sheets.hold_of(session, cast.anna.id, TONIGHT) is None
+    assert sheets.hold_of(session, cast.boris.id, MONDAY) is None

@@ -23,21 +23,14 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import (
-    absences,
-    agenda,
-    callback_outcomes,
-    callbacks,
-    contacts,
-    modes,
-    occasions,
-    rulebook,
-    settings_store,
-    status,
-    tasks,
-)
-from rules_engine.services.incoming import AbsenceIn, ContactIn, Key
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.callbacks import callbacks, outcomes
+from rules_engine.services.company import absences
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.incoming import AbsenceIn, ContactIn, Key
+from rules_engine.services.requests import contacts, status, tasks
+from rules_engine.services.rules import modes, occasions, rulebook
+from rules_engine.services.running import agenda
+from rules_engine.services.running.setup import shipped_ruleset
 from rules_engine.settings import Settings
 from tests.factories import (
     Cast,
@@ -268,7 +261,7 @@ class TestPlanning:
     def test_a_closed_call_leads_to_the_next_round_only_after_half_a_year(self, session: Session, cast: Cast) -> None:
         client = buyer(session, cast, 1440, 1080, 720)
         call, _ = opened(session, client)
-        callback_outcomes.cancel(session, call, {"ru": "проверка", "en": "test"}, NOW)
+        outcomes.cancel(session, call, {"ru": "проверка", "en": "test"}, NOW)
         looked = look(session, client, NOW + DAY)
         assert len(calls(session, client)) == 1
         assert looked.wake_at is not None

@@ -7,10 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import LedgerEntry, OverdueAction, OverdueKind, OverdueState
-from rules_engine.services import explain, ledger, overdue_actions, settings_store
-from rules_engine.services.assignment import decide_and_assign
-from rules_engine.services.ledger_check import recompute
-from rules_engine.services.reference import reference_changed
+from rules_engine.services.company.reference import reference_changed
+from rules_engine.services.explain import explain
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests import ledger, overdue_actions
+from rules_engine.services.requests.assignment import decide_and_assign
+from rules_engine.services.requests.ledger_check import recompute
 from tests.factories import Cast, assignment_rules, at, make_absence, make_cast, make_requests, make_version
 
 

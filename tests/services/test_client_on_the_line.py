@@ -10,17 +10,13 @@ from rules_engine import db
 from rules_engine.decisions.escalation_warning import WARNING
 from rules_engine.errors import PolicyViolation
 from rules_engine.models import Assignment, Firing, OutboxMessage, Request, RequestStatus, User
-from rules_engine.services import (
-    agenda,
-    client_on_the_line,
-    contacts,
-    journal,
-    measures_requests,
-    settings_store,
-    status,
-)
-from rules_engine.services.incoming import ContactIn
-from rules_engine.services.measures_month import month_named
+from rules_engine.services.measures import requests
+from rules_engine.services.measures.month import month_named
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import client_on_the_line, contacts, status
+from rules_engine.services.rules import journal
+from rules_engine.services.running import agenda
 from tests.factories import (
     MONDAY,
     Cast,
@@ -153,7 +149,7 @@ def test_more_time_changes_nothing_about_being_in_time(sessions: sessionmaker[Se
 
     with sessions() as session:
         assert session.get_one(Request, request_id).answer_due_at == due_at == MONDAY + 30 * MINUTE
-        found = measures_requests.in_time(session, month_named(session, "2026-10"), at("2026-11-01 00:00"), None)
+        found = requests.in_time(session, month_named(session, "2026-10"), at("2026-11-01 00:00"), None)
         # Of one answer that was due, none in time.
         assert list(found.values()) == [(1, 0)]
 

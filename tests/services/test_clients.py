@@ -5,11 +5,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import Client, ContactPoint
-from rules_engine.services import clients
-from rules_engine.services.clients import Matched, of_request, put_client
-from rules_engine.services.incoming import ClientIn, RequestClientIn
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.people import UnknownManager
+from rules_engine.services.clients import clients
+from rules_engine.services.clients.clients import Matched, of_request, put_client
+from rules_engine.services.company.people import UnknownManager
+from rules_engine.services.records.incoming import ClientIn, RequestClientIn
+from rules_engine.services.records.outcome import Outcome
 from tests.factories import MONDAY, make_cast
 
 INN = "7707083893"

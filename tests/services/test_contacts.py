@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, InputError
 from rules_engine.models import Assignment, Contact, Proof, Request, RequestEvent, RequestStatus, Task, WorkItem
-from rules_engine.services import assignment, contacts
-from rules_engine.services.contacts import Recorded
-from rules_engine.services.forms import read
-from rules_engine.services.incoming import ContactIn
-from rules_engine.services.people import UnknownManager
+from rules_engine.services.company.people import UnknownManager
+from rules_engine.services.records.forms import read
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import assignment, contacts
+from rules_engine.services.requests.contacts import Recorded
 from tests.factories import MONDAY, Cast, make_cast, make_client, make_manager, make_request
 
 EXTERNAL = MONDAY + timedelta(hours=6)

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError, NotFound
 from rules_engine.models import Assignment, LedgerBalance, Manager, Proof, Request, RequestStatus
-from rules_engine.services import control, control_lists, control_period, control_places, control_shares
-from rules_engine.services.control import Counts
-from rules_engine.services.control_lists import Asked
-from rules_engine.services.measures import measures_of
+from rules_engine.services.control import control, lists, places, shares
+from rules_engine.services.control import period as control_period
+from rules_engine.services.control.control import Counts
+from rules_engine.services.control.lists import Asked
+from rules_engine.services.measures.measures import measures_of
 from tests.bonus_rows import call, entry, held, next_step
 from tests.factories import (
     Cast,
@@ -182,12 +183,12 @@ def test_the_list_behind_each_figure_holds_what_it_counted(any_session: Session)
     cast = october_of_anna(any_session)
     period = control_period.month(any_session, OCTOBER)
     found = control.figures(any_session, period, NOW)
-    everybody = control_lists.page(any_session, period, NOW, Asked("late"))
+    everybody = lists.page(any_session, period, NOW, Asked("late"))
     assert everybody.total == found.total.due - found.total.in_time
 
     totals = {}
-    for name in control_lists.FIGURES | dict.fromkeys(control_lists.CALLS):
-        page = control_lists.page(any_session, period, NOW, Asked(name, [cast.anna.id]))
+    for name in lists.FIGURES | dict.fromkeys(lists.CALLS):
+        page = lists.page(any_session, period, NOW, Asked(name, [cast.anna.id]))
         totals[name] = page.total
         assert page.total == len(page.rows)
         if hasattr(Counts, name):
@@ -196,8 +197,8 @@ def test_the_list_behind_each_figure_holds_what_it_counted(any_session: Session)
     for part, rest, whole in WHOLE:
         assert totals[part] + totals[rest] == totals[whole]
     for size in found.sizes:
-        page = control_lists.page(any_session, period, NOW, Asked("size", None, size.size))
-        done = control_lists.page(any_session, period, NOW, Asked("size_processed", None, size.size))
+        page = lists.page(any_session, period, NOW, Asked("size", None, size.size))
+        done = lists.page(any_session, period, NOW, Asked("size_processed", None, size.size))
         assert (page.total, done.total) == (size.requests, size.processed)
 
 
@@ -206,7 +207,7 @@ def test_a_list_is_sorted_and_cut_into_pages(session: Session) -> None:
     period = control_period.month(session, OCTOBER)
 
     def listed(sort: str, number: int = 1) -> list[int | None]:
-        page = control_lists.page(session, period, NOW, Asked("due"), sort=sort, number=number, size=2)
+        page = lists.page(session, period, NOW, Asked("due"), sort=sort, number=number, size=2)
         assert (page.total, page.pages) == (6, 3)
         return [row.value_minor for row in page.rows]
 
@@ -224,9 +225,9 @@ def test_a_list_says_in_how_many_minutes_and_what_is_missing(session: Session) -
         make_contact(session, request=tried, manager=cast.vera, at=at(when), outcome="not_reached")
     period = control_period.month(session, OCTOBER)
 
-    answers = control_lists.page(session, period, NOW, Asked("due", [cast.anna.id]), sort="at")
+    answers = lists.page(session, period, NOW, Asked("due", [cast.anna.id]), sort="at")
     assert [row.minutes for row in answers.rows] == [10, 30, 90, None, None]
-    missing = control_lists.page(session, period, NOW, Asked("unprocessed"), sort="value")
+    missing = lists.page(session, period, NOW, Asked("unprocessed"), sort="value")
     assert [row.why["en"] if row.why else None for row in missing.rows] == [
         "one more attempt, on another day and by another channel",
         "closed after the end of the period",
@@ -341,7 +342,7 @@ class TestShares:
 
     def test_received_stands_beside_what_was_due_in_count_and_value(self, any_session: Session) -> None:
         self.month(any_session)
-        anna, boris, vera = control_shares.shares(any_session, OCTOBER, NOW)
+        anna, boris, vera = shares.shares(any_session, OCTOBER, NOW)
 
         assert [one.name for one in (anna, boris, vera)] == ["Анна", "Борис", "Вера"]
         assert [(one.count, one.due, one.deviation) for one in (anna, boris, vera)] == [
@@ -352,23 +353,23 @@ class TestShares:
         assert [one.deviation_minor for one in (anna, boris, vera)] == [50_000, -10_000, -40_000]
         assert anna.by_cause == {"other_rule": 1}
         assert vera.team == "Ключевые"
-        of_sales = control_shares.shares(any_session, OCTOBER, NOW, team="sales")
+        of_sales = shares.shares(any_session, OCTOBER, NOW, team="sales")
         assert [one.due for one in of_sales] == [2, 2]
 
     def test_the_ledger_behind_it_comes_in_pages_and_by_cause(self, session: Session) -> None:
         cast = self.month(session)
-        first = control_shares.ledger_page(session, OCTOBER, size=4)
-        rest = control_shares.ledger_page(session, OCTOBER, size=4, cursor=first.next_cursor)
+        first = shares.ledger_page(session, OCTOBER, size=4)
+        rest = shares.ledger_page(session, OCTOBER, size=4, cursor=first.next_cursor)
 
         assert (first.total, len(first.entries), len(rest.entries), rest.next_cursor) == (6, 4, 2, None)
         assert len({one.id for one in (*first.entries, *rest.entries)}) == 6
-        assert control_shares.ledger_page(session, OCTOBER, manager_id=cast.anna.id).total == 3
-        assert control_shares.ledger_page(session, OCTOBER, team="others").total == 2
-        assert control_shares.ledger_page(session, OCTOBER, cause="fair_share").total == 0
-        assert control_shares.ledger_page(session, OCTOBER, cause="other_rule").total == 6
-        assert control_shares.ledger_page(session, OCTOBER, cursor="made.up").total == 6
+        assert shares.ledger_page(session, OCTOBER, manager_id=cast.anna.id).total == 3
+        assert shares.ledger_page(session, OCTOBER, team="others").total == 2
+        assert shares.ledger_page(session, OCTOBER, cause="fair_share").total == 0
+        assert shares.ledger_page(session, OCTOBER, cause="other_rule").total == 6
+        assert shares.ledger_page(session, OCTOBER, cursor="made.up").total == 6
         with pytest.raises(InputError):
-            control_shares.ledger_page(session, OCTOBER, cause="magic")
+            shares.ledger_page(session, OCTOBER, cause="magic")
 
 
 def test_a_manager_s_place_is_a_range_and_in_a_small_team_none(session: Session) -> None:
@@ -384,9 +385,7 @@ def test_a_manager_s_place_is_a_range_and_in_a_small_team_none(session: Session)
     period = control_period.month(session, OCTOBER)
 
     def ranges(manager: Manager) -> list[tuple[str, int, int, int]]:
-        return [
-            (one.figure, one.first, one.last, one.of) for one in control_places.places(session, manager.id, period, NOW)
-        ]
+        return [(one.figure, one.first, one.last, one.of) for one in places.places(session, manager.id, period, NOW)]
 
     assert ranges(people[6]) == [("in_time", 1, 2, 7), ("processed", 1, 7, 7)]
     assert ranges(people[3])[0] == ("in_time", 3, 4, 7)

@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from rules_engine.models import CallbackState, Manager, OverdueAction, OverdueKind, OverdueState
-from rules_engine.services import control_calls, control_period, measures_callbacks
-from rules_engine.services.control_calls import CallCounts, Calls, Untouched, Waiting
+from rules_engine.services.control import calls
+from rules_engine.services.control import period as control_period
+from rules_engine.services.control.calls import CallCounts, Calls, Untouched, Waiting
+from rules_engine.services.measures import callbacks
 from tests.bonus_rows import call
 from tests.factories import (
     Cast,
@@ -62,7 +64,7 @@ def calls_of_anna(session: Session) -> Cast:
 
 
 def october(session: Session, **more: Any) -> Calls:
-    return control_calls.calls(session, control_period.month(session, "2026-10"), NOW, **more)
+    return calls.calls(session, control_period.month(session, "2026-10"), NOW, **more)
 
 
 def test_calls_of_a_month_made_by_hand(any_session: Session) -> None:
@@ -82,7 +84,7 @@ def test_calls_of_a_month_made_by_hand(any_session: Session) -> None:
         (19, 25, CallCounts(due=1, done=1, in_time=1, reached=1, attempts=2, orders=1, order_minor=70_000)),
         (26, 31, CallCounts(due=2, overdue=1)),
     ]
-    boris = control_calls.calls(any_session, control_period.month(any_session, "2026-11"), NOW, ids=[cast.boris.id])
+    boris = calls.calls(any_session, control_period.month(any_session, "2026-11"), NOW, ids=[cast.boris.id])
     assert boris.total == CallCounts(
         due=1, done=1, in_time=1, valid=1, reached=1, attempts=1, orders=1, order_minor=80_000
     )
@@ -92,7 +94,7 @@ def test_due_and_valid_are_those_that_bonuses_count(session: Session) -> None:
     cast = calls_of_anna(session)
     month = control_period.month(session, "2026-10").as_month
 
-    measured = measures_callbacks.calls(session, month, NOW, None)[cast.anna.id]
+    measured = callbacks.calls(session, month, NOW, None)[cast.anna.id]
     anna = october(session).managers[cast.anna.id]
     assert (anna.due, anna.valid, anna.done) == (measured.due, measured.done, measured.done + measured.not_counted)
 
@@ -111,12 +113,12 @@ def test_an_order_follows_within_45_days_and_counts_once_for_the_latest_call(ses
     make_payment(session, two, at("2026-08-31 10:01"), 7_000)
 
     august = control_period.month(session, "2026-08")
-    found = control_calls.calls(session, august, NOW)
+    found = calls.calls(session, august, NOW)
     orders = {manager_id: (counts.orders, counts.order_minor) for manager_id, counts in found.managers.items()}
     assert orders == {cast.anna.id: (1, 7_000), cast.boris.id: (2, 21_000), cast.vera.id: (0, 0)}
     assert [week.counts.done for week in found.weeks][-2:] == [1, 2]
     # Whom the reader looks at changes nothing in whose call brought it.
-    assert control_calls.calls(session, august, NOW, ids=[cast.anna.id]).total == found.managers[cast.anna.id]
+    assert calls.calls(session, august, NOW, ids=[cast.anna.id]).total == found.managers[cast.anna.id]
 
 
 def test_weeks_are_cut_by_the_period_and_a_day_is_one(session: Session) -> None:
@@ -126,7 +128,7 @@ def test_weeks_are_cut_by_the_period_and_a_day_is_one(session: Session) -> None:
         ("2026-10-11", "2026-10-12", [("2026-10-11", "2026-10-11"), ("2026-10-12", "2026-10-12")]),
     ):
         period = control_period.days(session, date.fromisoformat(first), date.fromisoformat(last))
-        weeks = control_calls.calls(session, period, NOW).weeks
+        weeks = calls.calls(session, period, NOW).weeks
         assert [(f"{week.first}", f"{week.last}") for week in weeks] == expected
 
 
@@ -144,11 +146,11 @@ def test_untouched_are_those_without_a_contact_in_either_direction(any_session: 
     make_payment(session, make_client(session, owner=cast.anna, created_at=new), long_ago)
     make_contact(session, client=make_client(session, created_at=new), at=long_ago)
 
-    assert control_calls.untouched(session, NOW, 90) == {
+    assert calls.untouched(session, NOW, 90) == {
         cast.anna.id: Untouched(cast.anna.id, clients=5, untouched=2, do_not_call=1),
         None: Untouched(None, clients=1, untouched=1, do_not_call=0),
     }
-    assert control_calls.untouched(session, NOW, 60, ids=[cast.anna.id]) == {
+    assert calls.untouched(session, NOW, 60, ids=[cast.anna.id]) == {
         cast.anna.id: Untouched(cast.anna.id, clients=5, untouched=4, do_not_call=1)
     }
 
@@ -171,10 +173,10 @@ def test_segments_and_what_waits_are_those_of_now(session: Session) -> None:
                           ends_at=ends_at)
         )  # fmt: skip
 
-    assert control_calls.segments(session) == {"lost": 2, "active": 1, None: 1}
-    assert control_calls.segments(session, ids=[cast.anna.id]) == {"lost": 1, "active": 1}
-    assert control_calls.waiting(session, NOW) == Waiting(holds=1, proposed_holds=1, proposed_releases=1)
-    assert control_calls.waiting(session, NOW, ids=[cast.boris.id]) == Waiting()
+    assert calls.segments(session) == {"lost": 2, "active": 1, None: 1}
+    assert calls.segments(session, ids=[cast.anna.id]) == {"lost": 1, "active": 1}
+    assert calls.waiting(session, NOW) == Waiting(holds=1, proposed_holds=1, proposed_releases=1)
+    assert calls.waiting(session, NOW, ids=[cast.boris.id]) == Waiting()
 
 
 def test_more_managers_and_weeks_cost_no_more_queries(session: Session) -> None:
@@ -186,9 +188,9 @@ def test_more_managers_and_weeks_cost_no_more_queries(session: Session) -> None:
     for number in range(6):
         manager = make_manager(session)
         called(session, manager, make_client(session, owner=manager), f"2026-0{number + 2}-05 18:00")
-    control_calls.calls(session, year, NOW)
+    calls.calls(session, year, NOW)
     with statements_of(session) as many:
-        found = control_calls.calls(session, year, NOW)
+        found = calls.calls(session, year, NOW)
 
     assert (len(found.weeks), found.total.overdue) == (53, 8)
     assert len(many) <= len(few) == 2

@@ -22,9 +22,9 @@ from rules_engine.models import (
     Task,
     TaskState,
 )
-from rules_engine.services.departures import PlanChanged, away_today, plan_away
-from rules_engine.services.reassignment import assign_by_hand
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.leaving.departures import PlanChanged, away_today, plan_away
+from rules_engine.services.requests.reassignment import assign_by_hand
 from tests.calls import make_callback
 from tests.factories import MONDAY, Cast, at, make_absence, make_cast, make_client, make_manager, make_request
 

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
 from rules_engine.models import AuditEntry, WorkItem
-from rules_engine.services import duty
-from rules_engine.services.duty import OverlappingShift
-from rules_engine.services.reference import reference
+from rules_engine.services.company import duty
+from rules_engine.services.company.duty import OverlappingShift
+from rules_engine.services.company.reference import reference
 from tests.factories import MONDAY, Cast, at, make_absence, make_cast, make_request
 
 SUNDAY = at("2026-10-11 10:00"), at("2026-10-11 14:00")

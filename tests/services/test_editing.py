@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 from rules_engine.errors import Conflict, NotFound, PolicyViolation
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.models import AuditEntry, RulesetDraft, RulesetVersion
-from rules_engine.services import editing, editing_cases, publishing, rulebook
-from rules_engine.services import editing_body as edits
-from rules_engine.services.approval_checks import DraftOutdated, NotReady
+from rules_engine.services.approvals import publishing
+from rules_engine.services.approvals.checks import DraftOutdated, NotReady
+from rules_engine.services.drafts import body as edits
+from rules_engine.services.drafts import editing
+from rules_engine.services.rules import rulebook
+from rules_engine.services.trials import cases
 from tests.factories import MONDAY, Cast, assignment_rules, condition, make_cast, make_version, rule
 
 ASSIGN = {"action": "assign", "to": {"pool": "owner"}, "answer_within": 30}
@@ -156,13 +159,13 @@ class TestPublishing:
     def test_a_test_case_that_does_not_hold_blocks_it_until_it_is_accepted(self, session: Session, cast: Cast) -> None:
         started(session)
         facts = {"request.amount": "80000"}
-        changed(session, editing_cases.add_case("крупная", "ru", facts, {"fired": ["large"]}))
+        changed(session, cases.add_case("крупная", "ru", facts, {"fired": ["large"]}))
         changed(session, edits.set_condition("large", ("when", "all", 0), condition("request.amount", "ge", "99000")))
         with pytest.raises(NotReady) as refused:
             published(session)
         assert refused.value.message("ru") == "контрольные примеры не сходятся: «крупная»"
         (result,) = editing.case_results(editing.open_draft(session, "assignment").body)
-        changed(session, editing_cases.expect(0, {"fired": list(result.fired)}))
+        changed(session, cases.expect(0, {"fired": list(result.fired)}))
         assert published(session).number == 2
 
     def test_a_version_published_meanwhile_is_not_undone_unseen(self, session: Session, cast: Cast) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rules_engine.errors import NotFound
 from rules_engine.language.check import check
-from rules_engine.services import editing_body as edits
+from rules_engine.services.drafts import body as edits
 from tests.factories import assignment_rules, condition, rule
 
 ASSIGN = {"action": "assign", "to": {"pool": "owner"}, "answer_within": 30}

@@ -1,8 +1,8 @@
 """What a comparison of two bodies tells: as few moves as possible, each change once, in the reader's language."""
 
-from rules_engine.services import editing_body as edits
-from rules_engine.services import editing_cases
-from rules_engine.services.editing_diff import ChangeKind, compare
+from rules_engine.services.drafts import body as edits
+from rules_engine.services.drafts.diff import ChangeKind, compare
+from rules_engine.services.trials import cases
 from tests.factories import assignment_rules, condition, rule
 
 ASSIGN = {"action": "assign", "to": {"pool": "owner"}, "answer_within": 30}
@@ -51,7 +51,7 @@ def test_each_kind_of_change_in_one_rule_is_told() -> None:
 
 def test_otherwise_and_test_cases_are_compared_too() -> None:
     old = five_rules()
-    new = editing_cases.add_case("телефон", "ru", {"request.channel": "phone"}, {"fired": ["otherwise"]})(
+    new = cases.add_case("телефон", "ru", {"request.channel": "phone"}, {"fired": ["otherwise"]})(
         edits.set_action("otherwise", 0, {**ASSIGN, "to": {"pool": "everyone"}})(old)
     )
     assert told(old, new) == ["изменено «Остальные»", "изменены контрольные примеры: было 0, стало 1"]

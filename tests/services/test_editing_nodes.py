@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from rules_engine.errors import NotFound
-from rules_engine.services.editing_body import node_at, rule_of
-from rules_engine.services.editing_nodes import (
+from rules_engine.services.drafts.body import node_at, rule_of
+from rules_engine.services.drafts.nodes import (
     holds_when_empty,
     move_node,
     place_after_move,

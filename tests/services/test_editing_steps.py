@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import PolicyViolation
 from rules_engine.models import AuditEntry, DraftStep, RulesetDraft
-from rules_engine.services import draft_rows, editing, editing_steps
-from rules_engine.services import editing_body as edits
-from rules_engine.services.editing import Seen, fingerprint
+from rules_engine.services.drafts import body as edits
+from rules_engine.services.drafts import editing, rows, steps
+from rules_engine.services.drafts.editing import Seen, fingerprint
 from tests.factories import MONDAY, Cast, assignment_rules, condition, make_cast, make_version, rule
 
 ASSIGN = {"action": "assign", "to": {"pool": "owner"}, "answer_within": 30}
@@ -37,14 +37,14 @@ def changed(session: Session, edit: edits.Edit, actor: str = "galina", **more: A
     return editing.change(session, "assignment", edit, **values)
 
 
-def undone(session: Session, **more: Any) -> editing_steps.Stepped:
+def undone(session: Session, **more: Any) -> steps.Stepped:
     values = {"expected_revision": editing.open_draft(session, "assignment").revision, "actor": "galina", "now": MONDAY}
-    return editing_steps.undo(session, "assignment", **{**values, **more})
+    return steps.undo(session, "assignment", **{**values, **more})
 
 
-def redone(session: Session, **more: Any) -> editing_steps.Stepped:
+def redone(session: Session, **more: Any) -> steps.Stepped:
     values = {"expected_revision": editing.open_draft(session, "assignment").revision, "actor": "galina", "now": MONDAY}
-    return editing_steps.redo(session, "assignment", **{**values, **more})
+    return steps.redo(session, "assignment", **{**values, **more})
 
 
 def minutes_of(draft: RulesetDraft, place: int = 0) -> int:
@@ -58,10 +58,10 @@ def test_edits_are_taken_back_and_made_again_one_by_one(session: Session, cast: 
     back = undone(session)
     assert (minutes_of(back.draft), back.subjects, back.by) == (15, ("own",), "Галина")
     assert minutes_of(undone(session).draft) == 30
-    assert editing_steps.available(session, back.draft) == (False, True)
+    assert steps.available(session, back.draft) == (False, True)
     assert minutes_of(redone(session).draft) == 15
     assert minutes_of(redone(session).draft) == 20
-    assert editing_steps.available(session, back.draft) == (True, False)
+    assert steps.available(session, back.draft) == (True, False)
 
 
 def test_each_of_them_is_a_revision_and_one_entry_of_the_log(session: Session, cast: Cast) -> None:
@@ -100,13 +100,13 @@ def test_an_undo_on_top_of_an_unseen_change_is_refused(session: Session, cast: C
 
 def test_only_the_last_two_hundred_edits_are_kept(session: Session, cast: Cast) -> None:
     draft = editing.open_draft(session, "assignment")
-    draft.step = draft_rows.KEPT_STEPS + 5
+    draft.step = rows.KEPT_STEPS + 5
     one = {"draft_id": draft.id, "body": draft.body, "subjects": [], "at": MONDAY, "actor": "galina"}
     session.add_all(DraftStep(number=number, **one) for number in range(1, draft.step + 1))
     changed(session, answer_within(15))
     numbers = session.scalars(select(DraftStep.number).order_by(DraftStep.number)).all()
-    assert numbers == list(range(draft.step - draft_rows.KEPT_STEPS, draft.step + 1))
-    assert editing_steps.available(session, draft) == (True, False)
+    assert numbers == list(range(draft.step - rows.KEPT_STEPS, draft.step + 1))
+    assert steps.available(session, draft) == (True, False)
 
 
 def test_the_steps_go_with_their_draft(session: Session, cast: Cast) -> None:
@@ -145,9 +145,9 @@ class TestWhoChangedThisRule:
         draft = changed(session, answer_within(15))
         digest = fingerprint(draft.body, "own")
         after = changed(session, edits.remove_rule("own"), actor="denis")
-        found = draft_rows.body_seen(session, after, "own", digest)
+        found = rows.body_seen(session, after, "own", digest)
         assert found is not None and found["rules"][0]["then"][0]["answer_within"] == 15
-        assert draft_rows.body_seen(session, after, "own", "unknown") is None
+        assert rows.body_seen(session, after, "own", "unknown") is None
 
 
 def test_both_databases_undo(any_session: Session) -> None:

@@ -8,11 +8,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import Base, Request
-from rules_engine.services import editing_body as edits
-from rules_engine.services.assignment import decide_and_assign
-from rules_engine.services.trial_escalation import ground_of_request
-from rules_engine.services.trial_requests import ground
-from rules_engine.services.trial_search import find_requests
+from rules_engine.services.drafts import body as edits
+from rules_engine.services.requests.assignment import decide_and_assign
+from rules_engine.services.trials.escalation import ground_of_request
+from rules_engine.services.trials.requests import ground
+from rules_engine.services.trials.search import find_requests
 from tests.factories import (
     MONDAY,
     Cast,

@@ -25,18 +25,11 @@ from rules_engine.models import (
     User,
     WorkItem,
 )
-from rules_engine.services import (
-    agenda,
-    contacts,
-    escalation,
-    firings,
-    journal,
-    modes,
-    rulebook,
-    settings_store,
-    status,
-)
-from rules_engine.services.incoming import ContactIn
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import contacts, escalation, firings, status
+from rules_engine.services.rules import journal, modes, rulebook
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

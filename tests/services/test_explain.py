@@ -15,10 +15,10 @@ from rules_engine.cli import main
 from rules_engine.decisions.escalation_warning import WARNING
 from rules_engine.errors import NotFound
 from rules_engine.models import DecisionDetail, LedgerBalance, Request, RulesetVersion, Task
-from rules_engine.services import settings_store
-from rules_engine.services.assignment import assign_by_hand, assign_external, decide_and_assign
-from rules_engine.services.escalation import look
-from rules_engine.services.explain import explain_client, explain_request, explain_task, may_ask_why
+from rules_engine.services.explain.explain import explain_client, explain_request, explain_task, may_ask_why
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests.assignment import assign_by_hand, assign_external, decide_and_assign
+from rules_engine.services.requests.escalation import look
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

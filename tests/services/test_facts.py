@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import LedgerBalance, Request
-from rules_engine.services.facts import IMPLEMENTED, candidate_facts, expand, request_facts, see
-from rules_engine.services.loads import loads
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.facts.loads import loads
+from rules_engine.services.facts.requests import IMPLEMENTED, candidate_facts, expand, request_facts, see
 from tests.factories import (
     MONDAY,
     Cast,

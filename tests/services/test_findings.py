@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import NotFound
 from rules_engine.language.analysis import Analysis, FindingKind, Unchecked, WhyUnchecked
-from rules_engine.services import findings as service
-from rules_engine.services import rulebook
-from rules_engine.services.findings import findings, mend
+from rules_engine.services.approvals import findings as service
+from rules_engine.services.approvals.findings import findings, mend
+from rules_engine.services.rules import rulebook
 from tests.factories import MONDAY, assignment_rules, condition, make_cast, rule
 
 EVERYONE = {"action": "assign", "to": {"pool": "everyone"}}

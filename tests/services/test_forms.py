@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules_engine.services.forms import InvalidForm, Problem, read
-from rules_engine.services.incoming import AbsenceIn, ClientIn, ContactIn, ManagerIn, RequestIn, StatusIn, format_weight
+from rules_engine.services.records.forms import InvalidForm, Problem, read
+from rules_engine.services.records.incoming import (
+    AbsenceIn,
+    ClientIn,
+    ContactIn,
+    ManagerIn,
+    RequestIn,
+    StatusIn,
+    format_weight,
+)
 
 BODY = {"source": "site", "external_id": "A-1001", "received_at": "2026-10-05T11:20:00+03:00"}
 

@@ -19,7 +19,7 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import health, heartbeats
+from rules_engine.services.running import health, heartbeats
 from tests.factories import MONDAY, make_cast, make_request
 
 LONG_AGO = MONDAY - timedelta(minutes=6)

@@ -11,8 +11,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine import db
 from rules_engine.errors import Conflict, InputError, NotFound
 from rules_engine.models import Client, Impact, ImpactChange, ImpactState, Incident, RulesetDraft, WorkItem, WorkKind
-from rules_engine.services import agenda, editing, impact, impact_slices, work
-from rules_engine.services.impact_parts import Budget
+from rules_engine.services.drafts import editing
+from rules_engine.services.impact import impact
+from rules_engine.services.impact import slices as impact_slices
+from rules_engine.services.impact.parts import Budget
+from rules_engine.services.queue import work
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

@@ -16,14 +16,15 @@ from rules_engine import db
 from rules_engine.decisions.instants import to_us
 from rules_engine.language.ruleset import parse
 from rules_engine.models import CallbackState, Decision, Impact, Request, RequestStatus, RulesetVersion
-from rules_engine.services import assignment, contacts, impact_assignment, status
-from rules_engine.services.impact_assignment import AssignmentImpact
-from rules_engine.services.impact_parts import Budget, Json
-from rules_engine.services.impact_slices import question_of
-from rules_engine.services.incoming import ContactIn
-from rules_engine.services.past_loads import LoadBefore, PastLoads
-from rules_engine.services.reference import reference
-from rules_engine.services.weighing import weigh_draft
+from rules_engine.services.company.reference import reference
+from rules_engine.services.impact import assignment as impact_assignment
+from rules_engine.services.impact.assignment import AssignmentImpact
+from rules_engine.services.impact.parts import Budget, Json
+from rules_engine.services.impact.past_loads import LoadBefore, PastLoads
+from rules_engine.services.impact.slices import question_of
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import assignment, contacts, status
+from rules_engine.services.requests.weighing import weigh_draft
 from rules_engine.settings import Settings
 from tests.calls import make_callback
 from tests.factories import (

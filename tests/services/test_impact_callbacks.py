@@ -13,13 +13,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine import db
 from rules_engine.decisions.instants import to_us
 from rules_engine.models import Callback, CallbackState, Client, Impact, RulesetVersion, WorkItem
-from rules_engine.services import agenda, contacts, impact, occasions, settings_store
-from rules_engine.services.client_wakes import ask_for_clients
-from rules_engine.services.impact_bonus import BonusImpact
-from rules_engine.services.impact_callbacks import CallbacksImpact
-from rules_engine.services.impact_parts import Budget, Json, Reckoner
-from rules_engine.services.impact_slices import question_of
-from rules_engine.services.incoming import ContactIn
+from rules_engine.services.clients.wakes import ask_for_clients
+from rules_engine.services.impact import impact
+from rules_engine.services.impact.bonus import BonusImpact
+from rules_engine.services.impact.callbacks import CallbacksImpact
+from rules_engine.services.impact.parts import Budget, Json, Reckoner
+from rules_engine.services.impact.slices import question_of
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import contacts
+from rules_engine.services.rules import occasions
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.bonus_rows import NEW, credit
 from tests.factories import (

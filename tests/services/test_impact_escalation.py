@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine import db
 from rules_engine.decisions.instants import from_us
 from rules_engine.models import Assignment, Firing, Impact, Request, RequestStatus, RulesetVersion, WorkItem
-from rules_engine.services import agenda, contacts, intake, status
-from rules_engine.services.impact_escalation import EscalationImpact
-from rules_engine.services.impact_parts import Budget, Json
-from rules_engine.services.impact_slices import question_of
-from rules_engine.services.incoming import ContactIn, RequestIn
+from rules_engine.services.impact.escalation import EscalationImpact
+from rules_engine.services.impact.parts import Budget, Json
+from rules_engine.services.impact.slices import question_of
+from rules_engine.services.records.incoming import ContactIn, RequestIn
+from rules_engine.services.requests import contacts, intake, status
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

@@ -21,11 +21,11 @@ from rules_engine.models import (
     Task,
     WorkItem,
 )
-from rules_engine.services import intake
-from rules_engine.services.forms import read
-from rules_engine.services.incoming import RequestChanges, RequestIn
-from rules_engine.services.intake import Received, body_hash, receive
-from rules_engine.services.people import UnknownManager
+from rules_engine.services.company.people import UnknownManager
+from rules_engine.services.records.forms import read
+from rules_engine.services.records.incoming import RequestChanges, RequestIn
+from rules_engine.services.requests import intake
+from rules_engine.services.requests.intake import Received, body_hash, receive
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, make_cast, make_client, make_mode, make_request
 

@@ -25,10 +25,13 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, client_moves, leaving, work
-from rules_engine.services.leaving import Wishes, leave, plan_leaving, progress_of
-from rules_engine.services.reassignment import assign_by_hand
-from rules_engine.services.reference import reference
+from rules_engine.services.clients import moves as client_moves
+from rules_engine.services.company.reference import reference
+from rules_engine.services.leaving import leaving
+from rules_engine.services.leaving.leaving import Wishes, leave, plan_leaving, progress_of
+from rules_engine.services.queue import work
+from rules_engine.services.requests.reassignment import assign_by_hand
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.calls import make_callback
 from tests.factories import (

@@ -21,11 +21,11 @@ from rules_engine.decisions.fair_share import FairShare, Standing, ValueStep
 from rules_engine.decisions.instants import to_us
 from rules_engine.errors import InputError, NotFound
 from rules_engine.models import Assignment, LedgerBalance, LedgerEntry, Request
-from rules_engine.services import ledger
-from rules_engine.services.assignment import assign_by_hand, assign_external, decide_and_assign
-from rules_engine.services.ledger import Cause, correct, entries, month_of, summary
-from rules_engine.services.ledger_check import recompute
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.requests import ledger
+from rules_engine.services.requests.assignment import assign_by_hand, assign_external, decide_and_assign
+from rules_engine.services.requests.ledger import Cause, correct, entries, month_of, summary
+from rules_engine.services.requests.ledger_check import recompute
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

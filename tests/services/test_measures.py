@@ -12,11 +12,12 @@ from rules_engine.decisions.bonus_figures import Figures, measures
 from rules_engine.errors import InputError
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import CallbackState, Task
-from rules_engine.services import assignment, settings_store, tasks
-from rules_engine.services.incoming import ContactOutcome
-from rules_engine.services.measures import counting_now, figures_of, hours_of, measures_of
-from rules_engine.services.measures_behind import Behind, behind
-from rules_engine.services.measures_month import month_named
+from rules_engine.services.measures.behind import Behind, behind
+from rules_engine.services.measures.measures import counting_now, figures_of, hours_of, measures_of
+from rules_engine.services.measures.month import month_named
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.incoming import ContactOutcome
+from rules_engine.services.requests import assignment, tasks
 from tests.bonus_rows import NEW, OLD, call, credit, entry, held, next_step, plan
 from tests.factories import (
     at,

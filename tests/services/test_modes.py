@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from rules_engine.decisions.modes import Mode
 from rules_engine.errors import InputError, NotFound
 from rules_engine.models import AuditEntry, ModeChange, WorkItem
-from rules_engine.services.modes import mode_of, set_mode, show
-from rules_engine.services.rulebook import DECISIONS
+from rules_engine.services.rules.modes import mode_of, set_mode, show
+from rules_engine.services.rules.rulebook import DECISIONS
 from tests.factories import MONDAY, at, make_cast, make_request
 
 LATER = at("2026-10-05 15:00")

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from rules_engine.services import settings_store
-from rules_engine.services.facts import request_facts
-from rules_engine.services.money_facts import client_money, norms_are_old, old_and_new, refresh_norms, stored_norms
+from rules_engine.services.facts.money import client_money, norms_are_old, old_and_new, refresh_norms, stored_norms
+from rules_engine.services.facts.requests import request_facts
+from rules_engine.services.records import settings_store
 from tests.factories import (
     MONDAY,
     make_cast,

@@ -12,9 +12,9 @@ from rules_engine import db
 from rules_engine.importers.columns import Job
 from rules_engine.importers.run import KINDS, import_file
 from rules_engine.models import AssignmentCause
-from rules_engine.services import assignment, otherwise
-from rules_engine.services.measures_month import month_named
-from rules_engine.services.otherwise import Otherwise
+from rules_engine.services.measures.month import month_named
+from rules_engine.services.requests import assignment, otherwise
+from rules_engine.services.requests.otherwise import Otherwise
 from tests.factories import (
     MONDAY,
     Cast,

@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session, sessionmaker
 from rules_engine import db
 from rules_engine.errors import AddressFailed, DeliveryError
 from rules_engine.models import Incident, OutboxMessage, OutboxState, User, WorkItem, WorkKind
-from rules_engine.services import agenda, journal, message_times, outbox, quarantine, settings_store
-from rules_engine.services.outbox import Letter
-from rules_engine.services.senders import UrlSender
-from rules_engine.services.work import Claim
+from rules_engine.services.messages import outbox, times
+from rules_engine.services.messages.outbox import Letter
+from rules_engine.services.messages.senders import UrlSender
+from rules_engine.services.queue.work import Claim
+from rules_engine.services.records import settings_store
+from rules_engine.services.rules import journal
+from rules_engine.services.running import agenda, quarantine
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, MOSCOW, Cast, at, make_absence, make_cast, make_user
 from tests.receiver import receiver
@@ -245,7 +248,7 @@ def test_a_mail_whose_channel_is_gone_is_kept(mailing: sessionmaker[Session], ca
     ],
 )
 def test_the_grid_of_digests_begins_at_local_midnight(now: str, minutes: int, then: str) -> None:
-    assert message_times.next_of_grid(at(now), minutes, MOSCOW) == at(then)
+    assert times.next_of_grid(at(now), minutes, MOSCOW) == at(then)
 
 
 class TestWorkingHours:

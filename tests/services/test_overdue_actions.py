@@ -27,7 +27,12 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, assignment, callbacks, journal, overdue_actions, settings_store, work
+from rules_engine.services.callbacks import callbacks
+from rules_engine.services.queue import work
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests import assignment, overdue_actions
+from rules_engine.services.rules import journal
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import Cast, assignment_rules, at, make_client, make_group, make_request, statements_of
 from tests.services.test_callbacks import company

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Assignment, AssignmentCause, OutboxMessage, Request, User
-from rules_engine.services import contacts, journal, overload, settings_store
-from rules_engine.services.incoming import ContactIn
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import contacts, overload
+from rules_engine.services.rules import journal
 from rules_engine.settings import Settings
 from tests.factories import (
     assignment_rules,

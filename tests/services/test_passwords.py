@@ -3,7 +3,7 @@
 import pytest
 from argon2 import PasswordHasher, Type
 
-from rules_engine.services import passwords
+from rules_engine.services.company import passwords
 
 
 def test_the_product_makes_each_guess_cost_what_rfc_9106_asks_of_little_memory(product_hasher: PasswordHasher) -> None:

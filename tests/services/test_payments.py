@@ -23,13 +23,15 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import payments, replay, settings_store
-from rules_engine.services.arrivals import HANDLERS
-from rules_engine.services.forms import InvalidForm, read
-from rules_engine.services.incoming_money import PaymentIn
-from rules_engine.services.money_facts import client_money, refresh_norms
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.payments_mending import problem_words
+from rules_engine.services.facts.money import client_money, refresh_norms
+from rules_engine.services.money import payments
+from rules_engine.services.money.incoming_money import PaymentIn
+from rules_engine.services.money.mending import problem_words
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.forms import InvalidForm, read
+from rules_engine.services.records.outcome import Outcome
+from rules_engine.services.running import replay
+from rules_engine.services.running.arrivals import HANDLERS
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError, PolicyViolation
 from rules_engine.models import AuditEntry, Client, MoneyClass, Payment
-from rules_engine.services import payments
-from rules_engine.services.forms import read
-from rules_engine.services.incoming_money import PaymentIn
-from rules_engine.services.payments_credits import parted
-from rules_engine.services.payments_refunds import candidates
+from rules_engine.services.money import payments
+from rules_engine.services.money.credits import parted
+from rules_engine.services.money.incoming_money import PaymentIn
+from rules_engine.services.money.refunds import candidates
+from rules_engine.services.records.forms import read
 from tests.factories import MONDAY, Cast, at, make_cast, make_client, make_payment, make_request
 
 Book = Callable[..., Payment]

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
 from rules_engine.models import AuditEntry, Team, WorkItem
-from rules_engine.services import absences, people
-from rules_engine.services.incoming import AbsenceIn, ManagerIn
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.people import UnknownManager, find_manager, put_manager
-from rules_engine.services.reference import reference
+from rules_engine.services.company import absences, people
+from rules_engine.services.company.people import UnknownManager, find_manager, put_manager
+from rules_engine.services.company.reference import reference
+from rules_engine.services.records.incoming import AbsenceIn, ManagerIn
+from rules_engine.services.records.outcome import Outcome
 from tests.factories import MONDAY, MOSCOW, at, make_cast, make_manager, make_request
 
 

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError, PolicyViolation
 from rules_engine.models import AuditEntry, BonusPeriod, PeriodState, Plan
-from rules_engine.services import plans
-from rules_engine.services.forms import InvalidForm, read
-from rules_engine.services.incoming_money import PlanIn
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.people import UnknownManager
+from rules_engine.services.company.people import UnknownManager
+from rules_engine.services.money import plans
+from rules_engine.services.money.incoming_money import PlanIn
+from rules_engine.services.records.forms import InvalidForm, read
+from rules_engine.services.records.outcome import Outcome
 from tests.factories import MONDAY, Cast, at, make_absence, make_cast, make_manager, make_version, statements_of
 
 

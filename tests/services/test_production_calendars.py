@@ -13,10 +13,11 @@ from rules_engine.decisions.opening_hours import DayKind
 from rules_engine.errors import InputError
 from rules_engine.importers.calendar_days import import_known
 from rules_engine.models import CalendarException, WorkItem
-from rules_engine.services import calendars, production_calendars, setup
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.production_calendars import known_days, shipped_years, years_of
-from rules_engine.services.reference import reference
+from rules_engine.services.company import calendars, production_calendars
+from rules_engine.services.company.production_calendars import known_days, shipped_years, years_of
+from rules_engine.services.company.reference import reference
+from rules_engine.services.records.outcome import Outcome
+from rules_engine.services.running import setup
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, at, make_calendar, make_exception, make_request
 

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Decision, Publication, Request, WorkItem, WorkKind
-from rules_engine.services import agenda, publications, rulebook
+from rules_engine.services.queue import publications
+from rules_engine.services.rules import rulebook
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

@@ -27,8 +27,8 @@ from rules_engine.models import (
     TaskState,
     WorkItem,
 )
-from rules_engine.services import journal
-from rules_engine.services.assignment import (
+from rules_engine.services.records.ledger_rows import Cause, correct
+from rules_engine.services.requests.assignment import (
     assign_by_hand,
     assign_external,
     decide_and_assign,
@@ -37,7 +37,7 @@ from rules_engine.services.assignment import (
     take_away_and_reassign,
     take_up_again,
 )
-from rules_engine.services.ledger_rows import Cause, correct
+from rules_engine.services.rules import journal
 from tests.factories import (
     MONDAY,
     Cast,

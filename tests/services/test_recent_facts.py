@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from rules_engine.language.kinds import Decision
 from rules_engine.models import BonusPeriod, BonusStatement, RulesetVersion
-from rules_engine.services import journal, recent_facts
-from rules_engine.services.assignment import decide_and_assign
-from rules_engine.services.recent_facts import counts, matching
+from rules_engine.services.drafts import recent_facts
+from rules_engine.services.drafts.recent_facts import counts, matching
+from rules_engine.services.requests.assignment import decide_and_assign
+from rules_engine.services.rules import journal
 from tests.factories import (
     MONDAY,
     MOSCOW,

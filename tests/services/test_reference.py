@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine.errors import NotFound
 from rules_engine.models import Role
-from rules_engine.services.picture_loading import compiled
-from rules_engine.services.reference import reference
+from rules_engine.services.company.picture_loading import compiled
+from rules_engine.services.company.reference import reference
 from tests.factories import (
     MONDAY,
     ROUND_THE_CLOCK,

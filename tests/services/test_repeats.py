@@ -24,12 +24,15 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import clients, corrections, explain, intake, payments, repeats, suggested_clients
-from rules_engine.services.assignment import assign_by_hand, decide_and_assign
-from rules_engine.services.incoming import ClientIn, RequestChanges, RequestIn
-from rules_engine.services.incoming_money import PaymentIn
-from rules_engine.services.marks import Marks, marks
-from rules_engine.services.status import change_status
+from rules_engine.services.clients import clients, suggested
+from rules_engine.services.explain import explain
+from rules_engine.services.money import payments
+from rules_engine.services.money.incoming_money import PaymentIn
+from rules_engine.services.records.incoming import ClientIn, RequestChanges, RequestIn
+from rules_engine.services.requests import corrections, intake, repeats
+from rules_engine.services.requests.assignment import assign_by_hand, decide_and_assign
+from rules_engine.services.requests.marks import Marks, marks
+from rules_engine.services.requests.status import change_status
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,
@@ -180,7 +183,7 @@ class TestSuggested:
         made = request.client_id
         assert (request.suggested_client_id, made == firm.id) == (firm.id, False)
 
-        suggested_clients.accept(session, request, actor="galina", now=MONDAY)
+        suggested.accept(session, request, actor="galina", now=MONDAY)
 
         assert (request.client_id, request.suggested_client_id) == (firm.id, None)
         points = session.execute(select(ContactPoint.client_id, ContactPoint.normalized)).all()
@@ -189,7 +192,7 @@ class TestSuggested:
         # From now on the phone is theirs.
         assert take(session, "A-2", service="site").client_id == firm.id
         with pytest.raises(Conflict):
-            suggested_clients.decline(session, request, actor="galina", now=MONDAY)
+            suggested.decline(session, request, actor="galina", now=MONDAY)
 
     def test_the_other_requests_of_the_sender_are_looked_at_with_their_new_owner(
         self, session: Session, cast: Cast
@@ -202,7 +205,7 @@ class TestSuggested:
         )
         later = MONDAY + timedelta(hours=1)
         session.execute(update(WorkItem).values(wake_at=later))
-        suggested_clients.accept(session, request, actor="galina", now=MONDAY)
+        suggested.accept(session, request, actor="galina", now=MONDAY)
         wakes = select(WorkItem.wake_at).where(WorkItem.kind == WorkKind.REQUEST, WorkItem.subject_id == other.id)
         assert session.scalars(wakes).one() == MONDAY
 
@@ -210,7 +213,7 @@ class TestSuggested:
         self.firm(session, cast)
         request = take(session, "A-1", client={"email": "sales@romashka.example"})
         made = request.client_id
-        suggested_clients.decline(session, request, actor="galina", now=MONDAY)
+        suggested.decline(session, request, actor="galina", now=MONDAY)
         assert (request.suggested_client_id, request.client_id) == (None, made)
 
     def test_a_public_domain_suggests_nobody(self, session: Session, cast: Cast) -> None:

@@ -26,9 +26,9 @@ from rules_engine.models import (
     Request,
     WorkItem,
 )
-from rules_engine.services import agenda, replay
-from rules_engine.services.outcome import Outcome
-from rules_engine.services.replay import lay_down
+from rules_engine.services.records.outcome import Outcome
+from rules_engine.services.running import agenda, replay
+from rules_engine.services.running.replay import lay_down
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

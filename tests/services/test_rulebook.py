@@ -13,7 +13,7 @@ from rules_engine.language.engines.verified import Incident as Difference
 from rules_engine.language.engines.verified import IncidentKind
 from rules_engine.language.errors import RulesetInvalid
 from rules_engine.models import BEGINNING_OF_TIME, AuditEntry, Incident, RulesetVersion, WorkItem
-from rules_engine.services import journal, rulebook
+from rules_engine.services.rules import journal, rulebook
 from tests.factories import (
     MONDAY,
     assignment_rules,

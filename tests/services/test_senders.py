@@ -12,8 +12,8 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from rules_engine.errors import DeliveryError, SettingsError
-from rules_engine.services.outbox import EMAIL, URL, Letter
-from rules_engine.services.senders import MailSender, MailServer, make_senders
+from rules_engine.services.messages.outbox import EMAIL, URL, Letter
+from rules_engine.services.messages.senders import MailSender, MailServer, make_senders
 from rules_engine.settings import Settings
 from tests.postbox import Postbox, postbox
 

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
 from rules_engine.models import AuditEntry
-from rules_engine.services import settings_store as store
+from rules_engine.services.records import settings_store as store
 
 
 def test_a_setting_has_its_default_until_somebody_changes_it(any_session: Session) -> None:

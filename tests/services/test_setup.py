@@ -15,10 +15,10 @@ from rules_engine.decisions.modes import Mode
 from rules_engine.errors import InputError
 from rules_engine.language.ruleset import parse
 from rules_engine.models import BEGINNING_OF_TIME, Calendar, ModeChange, Role, RulesetVersion, User
-from rules_engine.services.modes import mode_of
-from rules_engine.services.passwords import verify_password
-from rules_engine.services.rulebook import DECISIONS, published
-from rules_engine.services.setup import initialise, shipped_ruleset
+from rules_engine.services.company.passwords import verify_password
+from rules_engine.services.rules.modes import mode_of
+from rules_engine.services.rules.rulebook import DECISIONS, published
+from rules_engine.services.running.setup import initialise, shipped_ruleset
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, PASSWORD, at, make_cast
 

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, InputError, PolicyViolation
 from rules_engine.models import Assignment, LedgerEntry, Request, RequestEvent, RequestStatus, Task, WorkItem
-from rules_engine.services import assignment, contacts, corrections, health, refusal_reasons
-from rules_engine.services.incoming import ContactIn, Key
-from rules_engine.services.status import change_status
+from rules_engine.services.records.incoming import ContactIn, Key
+from rules_engine.services.requests import assignment, contacts, corrections, refusal_reasons
+from rules_engine.services.requests.status import change_status
+from rules_engine.services.running import health
 from tests.factories import MONDAY, Cast, make_cast, make_request
 
 IN_PROGRESS, WAITING, WON, LOST, SPAM = (

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import Conflict, InputError, NotFound
 from rules_engine.models import Contact, Manager, Request, RequestEvent, Task, TaskKind
-from rules_engine.services import assignment, settings_store, tasks
-from rules_engine.services.tasks import TaskLine, complete, create_own, get_task, open_tasks, postpone
+from rules_engine.services.records import settings_store
+from rules_engine.services.requests import assignment, tasks
+from rules_engine.services.requests.tasks import TaskLine, complete, create_own, get_task, open_tasks, postpone
 from tests.factories import MONDAY, Cast, at, make_cast, make_client, make_request
 
 NOW = at("2026-10-05 11:40")

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from rules_engine.errors import InputError
 from rules_engine.models import ApiToken
-from rules_engine.services import tokens
+from rules_engine.services.company import tokens
 from tests.factories import MONDAY
 
 

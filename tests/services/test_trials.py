@@ -13,11 +13,11 @@ from rules_engine.decisions.escalation_outcome import State
 from rules_engine.language.errors import FactsInvalid
 from rules_engine.language.kinds import Decision
 from rules_engine.models import Base, Callback, CallbackState, Client, PaymentCredit
-from rules_engine.services import trials
-from rules_engine.services.assignment import decide_and_assign
-from rules_engine.services.editing_trial import Typed
-from rules_engine.services.trial_search import find_calls, find_clients, find_managers
-from rules_engine.services.trials import Subject
+from rules_engine.services.drafts.trying import Typed
+from rules_engine.services.requests.assignment import decide_and_assign
+from rules_engine.services.trials import trials
+from rules_engine.services.trials.search import find_calls, find_clients, find_managers
+from rules_engine.services.trials.trials import Subject
 from tests.factories import (
     MONDAY,
     Cast,

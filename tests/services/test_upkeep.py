@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.models import Decision, DecisionDetail, Heartbeat, IdempotencyKey, LoginBackoff, Replay
-from rules_engine.services import heartbeats, upkeep
+from rules_engine.services.running import heartbeats, upkeep
 from tests.factories import MONDAY
 
 LONG_AGO = MONDAY - timedelta(days=401)

@@ -23,10 +23,13 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import absences, agenda, contacts, overdue_actions, waiting, work
-from rules_engine.services.assignment import assign_by_hand, decide_and_assign
-from rules_engine.services.incoming import ContactIn, Key
-from rules_engine.services.status import change_status
+from rules_engine.services.company import absences
+from rules_engine.services.queue import work
+from rules_engine.services.records.incoming import ContactIn, Key
+from rules_engine.services.requests import contacts, overdue_actions, waiting
+from rules_engine.services.requests.assignment import assign_by_hand, decide_and_assign
+from rules_engine.services.requests.status import change_status
+from rules_engine.services.running import agenda
 from rules_engine.settings import Settings
 from tests.factories import (
     MONDAY,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import clock, db
 from rules_engine.models import RequestStatus, WorkItem, WorkKind
-from rules_engine.services import work
+from rules_engine.services.queue import work
 from rules_engine.settings import Settings
 from tests.factories import MONDAY, make_cast, make_request
 

@@ -23,8 +23,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db, migrations
 from rules_engine.models import Assignment, AssignmentCause, Firing, Request, RequestStatus, Role
-from rules_engine.services import control, journal, replay, setup, status
-from rules_engine.services.agenda import Totals
+from rules_engine.services.control import control
+from rules_engine.services.requests import status
+from rules_engine.services.rules import journal
+from rules_engine.services.running import replay, setup
+from rules_engine.services.running.agenda import Totals
 from rules_engine.settings import Settings
 from tests.factories import make_manager, make_team, make_user
 

@@ -12,9 +12,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Callback, Client, Firing, OverdueAction, Task, WorkKind
-from rules_engine.services import agenda, callbacks, contacts, occasions, overdue_actions, settings_store, work
-from rules_engine.services.incoming import ContactIn, Key
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.callbacks import callbacks
+from rules_engine.services.queue import work
+from rules_engine.services.records import settings_store
+from rules_engine.services.records.incoming import ContactIn, Key
+from rules_engine.services.requests import contacts, overdue_actions
+from rules_engine.services.rules import occasions
+from rules_engine.services.running import agenda
+from rules_engine.services.running.setup import shipped_ruleset
 from rules_engine.settings import Settings
 from tests.factories import at, make_absence, make_cast, make_client, make_mode, make_payment, make_version
 from tests.moving import Happening, jump

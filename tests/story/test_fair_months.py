@@ -23,12 +23,13 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import agenda, corrections, ledger, overdue_actions
-from rules_engine.services.contacts import record
-from rules_engine.services.incoming import ContactIn, Key
-from rules_engine.services.ledger_check import recompute
-from rules_engine.services.reference import reference_changed
-from rules_engine.services.status import change_status
+from rules_engine.services.company.reference import reference_changed
+from rules_engine.services.records.incoming import ContactIn, Key
+from rules_engine.services.requests import corrections, ledger, overdue_actions
+from rules_engine.services.requests.contacts import record
+from rules_engine.services.requests.ledger_check import recompute
+from rules_engine.services.requests.status import change_status
+from rules_engine.services.running import agenda
 from tests.factories import (
     assignment_rules,
     at,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Assignment, AssignmentCause, OutboxMessage, Request, RequestStatus, Role, User
-from rules_engine.services import agenda, setup
+from rules_engine.services.running import agenda, setup
 from tests.factories import (
     assignment_rules,
     at,

@@ -14,9 +14,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Callback, Client, OverdueAction, OverdueState, WorkKind
-from rules_engine.services import occasions, overdue_actions, replay, work
-from rules_engine.services.replay import lay_down
-from rules_engine.services.setup import shipped_ruleset
+from rules_engine.services.queue import work
+from rules_engine.services.requests import overdue_actions
+from rules_engine.services.rules import occasions
+from rules_engine.services.running import replay
+from rules_engine.services.running.replay import lay_down
+from rules_engine.services.running.setup import shipped_ruleset
 from rules_engine.settings import Settings
 from tests.factories import (
     Cast,

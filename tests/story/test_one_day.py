@@ -25,8 +25,10 @@ from rules_engine.models import (
     TaskState,
     User,
 )
-from rules_engine.services import explain, intake, setup, tasks
-from rules_engine.services.incoming import RequestIn
+from rules_engine.services.explain import explain
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake, tasks
+from rules_engine.services.running import setup
 from rules_engine.settings import Settings
 from tests.factories import ROUND_THE_CLOCK, Cast, at, make_cast, make_exception
 from tests.moving import Happening, jump

@@ -23,8 +23,8 @@ from rules_engine import db
 from rules_engine.cli import main
 from rules_engine.decisions.instants import to_us
 from rules_engine.models import Client, Payment, WorkItem
-from rules_engine.services.money_facts import client_money
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.facts.money import client_money
 from rules_engine.settings import Settings
 from tests.factories import at
 

@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import select
 
 from rules_engine.models import Assignment, AssignmentCause, Contact, Firing, Incident, Request
-from rules_engine.services import control
-from rules_engine.services.agenda import Totals
+from rules_engine.services.control import control
+from rules_engine.services.running.agenda import Totals
 from tests.story import receipt
 from tests.tied import tied
 

@@ -18,8 +18,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Assignment, Firing, FiringAction, OutboxMessage, Request, Task, WorkKind
-from rules_engine.services import client_on_the_line, contacts, journal, work
-from rules_engine.services.incoming import ContactIn
+from rules_engine.services.queue import work
+from rules_engine.services.records.incoming import ContactIn
+from rules_engine.services.requests import client_on_the_line, contacts
+from rules_engine.services.rules import journal
 from rules_engine.settings import Settings
 from tests.examples import few
 from tests.factories import (

@@ -18,7 +18,8 @@ from typing import Any
 from rules_engine import clock, db
 from rules_engine.language.engines.trial import probes
 from rules_engine.models import Base
-from rules_engine.services import rulebook, setup
+from rules_engine.services.rules import rulebook
+from rules_engine.services.running import setup
 from rules_engine.settings import Settings
 from tests.factories import assignment_rules, condition, escalation_rules, make_version, rule
 from workers.warmth import Warmth

@@ -27,8 +27,10 @@ from rules_engine.models import (
     WorkItem,
     WorkKind,
 )
-from rules_engine.services import audit, heartbeats, intake, settings_store
-from rules_engine.services.incoming import RequestIn
+from rules_engine.services.records import audit, settings_store
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake
+from rules_engine.services.running import heartbeats
 from tests.cluster import free_port
 from tests.conftest import postgres_copy
 from tests.factories import condition, escalation_rules, make_version, rule

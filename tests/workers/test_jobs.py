@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.orm import Session
 
 from rules_engine.models import AuditEntry
-from rules_engine.services import audit
+from rules_engine.services.records import audit
 from rules_engine.settings import Settings
 from tests.workers import pushed
 from tests.workers.processes import burst

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Replay, Request, RequestStatus
-from rules_engine.services import intake
-from rules_engine.services.incoming import RequestIn
+from rules_engine.services.records.incoming import RequestIn
+from rules_engine.services.requests import intake
 from rules_engine.settings import Settings
 from tests.cluster import free_port
 from tests.faults import company

@@ -17,11 +17,14 @@ from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.ruleset import content_hash
 from rules_engine.models import ApprovalState, RulesetApproval, RulesetDraft
-from rules_engine.services import approval_letters, approvals, editing, impact, rulebook
-from rules_engine.services.approval_checks import readiness
-from rules_engine.services.editing_body import rule_ids
-from rules_engine.services.findings import Found, findings
-from rules_engine.services.reference import reference
+from rules_engine.services.approvals import approvals
+from rules_engine.services.approvals.checks import readiness
+from rules_engine.services.approvals.findings import Found, findings
+from rules_engine.services.company.reference import reference
+from rules_engine.services.drafts import editing, letters
+from rules_engine.services.drafts.body import rule_ids
+from rules_engine.services.impact import impact
+from rules_engine.services.rules import rulebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,7 @@ def _page(here: Room, problem: str = "") -> ResponseReturnValue:
         wanted_input=as_input(here, wanted),
         last=_last(here, row),
         four_eyes=approvals.four_eyes(here.session),
-        alone=not any(user.login != actor() for user in approval_letters.heads(here.session)),
+        alone=not any(user.login != actor() for user in letters.heads(here.session)),
         is_bonus=here.decision is Decision.BONUS,
         losers=_losers(here, row) if here.decision is Decision.BONUS else (),
         months=months_to_come(here) if here.decision is Decision.BONUS else (),

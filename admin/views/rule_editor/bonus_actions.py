@@ -39,12 +39,13 @@ from rules_engine.language.kinds import FieldType as T
 from rules_engine.language.line_names import line_names
 from rules_engine.language.read_bonus import RESERVED_LINES
 from rules_engine.language.vocabulary import FIELDS, Param, ParamType
-from rules_engine.services import editing, rulebook
-from rules_engine.services.bonus_drafts import StatementUnder, ground_of, last_month, pay_under
-from rules_engine.services.bonus_texts import month_words
-from rules_engine.services.editing_body import Body, Node, pointer, rule_ids, rule_of, set_action
-from rules_engine.services.editing_bonus import free_line, lines_above, lines_of
-from rules_engine.services.reference import reference
+from rules_engine.services.bonus.texts import month_words
+from rules_engine.services.company.reference import reference
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import Body, Node, pointer, rule_ids, rule_of, set_action
+from rules_engine.services.drafts.bonus import free_line, lines_above, lines_of
+from rules_engine.services.drafts.bonus_pay import StatementUnder, ground_of, last_month, pay_under
+from rules_engine.services.rules import rulebook
 
 _PLAIN = (ParamType.MEASURE, ParamType.MONEY, ParamType.EXACT, ParamType.COUNT)
 _SUFFIXES = {T.MONEY: "₽", T.PERCENT: "%"}

@@ -17,7 +17,7 @@ from rules_engine.language.kinds import FieldType as T
 from rules_engine.language.shown import show_fraction, show_measured
 from rules_engine.language.values import parse_exact
 from rules_engine.language.vocabulary import FIELDS, ActionSpec, ParamType, actions_of
-from rules_engine.services.editing_body import Node
+from rules_engine.services.drafts.body import Node
 
 Texts = Mapping[str, Sequence[str]]
 Errors = dict[str, str]

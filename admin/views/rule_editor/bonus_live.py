@@ -15,7 +15,7 @@ from rules_engine.language.kinds import FieldType
 from rules_engine.language.model import GateCondition
 from rules_engine.language.shown import NBSP, show_measured, show_scaled
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.services.editing_body import Node
+from rules_engine.services.drafts.body import Node
 
 MODES = ("slab", "whole")
 _NAMED = 3

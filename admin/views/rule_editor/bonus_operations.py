@@ -22,9 +22,10 @@ from rules_engine.errors import NotFound
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.model import Ruleset
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.services import editing, rulebook
-from rules_engine.services import editing_body as edits
-from rules_engine.services.editing_trial import usable
+from rules_engine.services.drafts import body as edits
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.trying import usable
+from rules_engine.services.rules import rulebook
 
 SHAPE = "bonus:"
 """What the small buttons of a table begin with: `bonus:split:2`."""

@@ -13,8 +13,7 @@ from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy, Words
 from rules_engine.language.model import OTHERWISE, Mode
-from rules_engine.services.editing import fingerprint
-from rules_engine.services.editing_body import (
+from rules_engine.services.drafts.body import (
     Body,
     Node,
     Pointer,
@@ -25,7 +24,8 @@ from rules_engine.services.editing_body import (
     rule_ids,
     rule_of,
 )
-from rules_engine.services.editing_nodes import holds_when_empty
+from rules_engine.services.drafts.editing import fingerprint
+from rules_engine.services.drafts.nodes import holds_when_empty
 
 GROUP_LEVELS = 2
 """The page offers groups inside the first one and no deeper; what was imported deeper is shown and can be edited."""

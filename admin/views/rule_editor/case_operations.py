@@ -12,8 +12,9 @@ from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
 from rules_engine.language.read_bonus import WITHOUT_PLAN
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing_cases, trials
-from rules_engine.services.editing_body import Node
+from rules_engine.services.drafts.body import Node
+from rules_engine.services.trials import cases as editing_cases
+from rules_engine.services.trials import trials
 
 _LONGEST = 200_000
 

@@ -21,9 +21,11 @@ from admin.views.rule_editor.wording import _
 from rules_engine.language.line_names import line_names
 from rules_engine.language.read_bonus import WITHOUT_PLAN
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing, editing_cases, rulebook
-from rules_engine.services.editing_body import Body
-from rules_engine.services.editing_cases import Coverage, Judged
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import Body
+from rules_engine.services.rules import rulebook
+from rules_engine.services.trials import cases as editing_cases
+from rules_engine.services.trials.cases import Coverage, Judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from rules_engine.language.kinds import FieldType, Words
 from rules_engine.language.read_bonus import WITHOUT_PLAN
 from rules_engine.language.shown import show_scaled
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.services import rulebook
-from rules_engine.services.editing_body import Body
-from rules_engine.services.editing_cases import minor
+from rules_engine.services.drafts.body import Body
+from rules_engine.services.rules import rulebook
+from rules_engine.services.trials.cases import minor
 
 _IN_A_TITLE = 3
 

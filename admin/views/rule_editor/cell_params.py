@@ -13,8 +13,8 @@ from rules_engine.language.kinds import REFERENCE_LABELS, Decision
 from rules_engine.language.near import near
 from rules_engine.language.vocabulary import YES_NO, Param, ParamType, actions_of
 from rules_engine.language.vocabulary.actions import POOL_ARGUMENT, POOLS
-from rules_engine.services.editing_body import Node
-from rules_engine.services.editing_table import CELL_PARAMS, CellRefused, folded
+from rules_engine.services.drafts.body import Node
+from rules_engine.services.drafts.table import CELL_PARAMS, CellRefused, folded
 
 _ELSE: Final = re.compile(r"\s*(?:,?\s*\b(?:иначе|else|затем|then)\b|→|/)\s*", re.IGNORECASE)
 _UNITS: Final = {

@@ -34,8 +34,8 @@ from rules_engine.language.near import near
 from rules_engine.language.read_conditions import ConditionReader
 from rules_engine.language.reading import Report
 from rules_engine.language.vocabulary import FIELDS, OPERATORS, Field, Operand, fields_of
-from rules_engine.services.editing_body import Node, group_mode
-from rules_engine.services.editing_table import CellRefused, Column, Part, folded
+from rules_engine.services.drafts.body import Node, group_mode
+from rules_engine.services.drafts.table import CellRefused, Column, Part, folded
 
 _NUMBERS = frozenset({T.INTEGER, T.NUMBER, T.MONEY, T.PERCENT, T.DURATION})
 _OTHER_IN_LISTS = {"in": "has_any", "is_not": "is_not", "contains": "has_any"}

@@ -16,10 +16,10 @@ from admin.views.rule_editor.wording import _, capital
 from rules_engine.errors import NotFound
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import RulesetDraft
-from rules_engine.services import draft_rows
-from rules_engine.services.editing_body import rule_ids, rule_of
-from rules_engine.services.editing_conflicts import Versions, ground, versions
-from rules_engine.services.editing_diff import compare
+from rules_engine.services.drafts import rows
+from rules_engine.services.drafts.body import rule_ids, rule_of
+from rules_engine.services.drafts.conflicts import Versions, ground, versions
+from rules_engine.services.drafts.diff import compare
 
 _OWN = ("revision", "seen", "his", "keep", "csrf_token")
 """What the form of “keep mine” sets anew; everything else of the refused form goes along as it was typed."""
@@ -66,7 +66,7 @@ def mine(here: Room, row: RulesetDraft) -> Operation:
 def seen_by(row: RulesetDraft, subject: str) -> str:
     """Return what “keep mine” has seen of the other's version: its fingerprint, "" where the rule is gone."""
     try:
-        return draft_rows.fingerprint(row.body, subject) if subject else ""
+        return rows.fingerprint(row.body, subject) if subject else ""
     except NotFound:
         return ""
 
@@ -75,8 +75,8 @@ def conflict(here: Room, row: RulesetDraft) -> Clash:
     """Return what to say about the sent form, whose part of the draft somebody else has changed."""
     form = request.form
     subject = form.get("subject", "")
-    changed = draft_rows.changed_by(here.session, row, subject)
-    removed = subject not in ("", draft_rows.ORDER, OTHERWISE, "cases") and subject not in rule_ids(row.body)
+    changed = rows.changed_by(here.session, row, subject)
+    removed = subject not in ("", rows.ORDER, OTHERWISE, "cases") and subject not in rule_ids(row.body)
     try:
         wanted, both = _wanted(here, row)
         can_keep = wanted.edit is not None

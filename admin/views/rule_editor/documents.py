@@ -11,9 +11,9 @@ from admin.views.rule_editor.room import Room, room, told
 from admin.views.rule_editor.wording import _, problem_text
 from rules_engine.errors import PravilaError
 from rules_engine.language.problems import Problem
-from rules_engine.services import draft_documents, editing
-from rules_engine.services.draft_documents import DocumentRefused
-from rules_engine.services.editing_body import Body
+from rules_engine.services.drafts import documents, editing
+from rules_engine.services.drafts.body import Body
+from rules_engine.services.drafts.documents import DocumentRefused
 
 _SHOWN = 12
 
@@ -46,15 +46,15 @@ def bring(decision: str) -> ResponseReturnValue:
     if not raw:
         raw = request.form.get("text", "").encode("utf-8", "surrogatepass")
     try:
-        brought = draft_documents.read(here.session, decision, raw)
-        text = draft_documents.text_of(brought.body)
+        brought = documents.read(here.session, decision, raw)
+        text = documents.text_of(brought.body)
     except DocumentRefused as refused:
         typed = request.form.get("text", "") or raw.decode("utf-8", "replace")
         return _page(here, text=typed, problem=refused.message(here.lang), wrong=_places(here, refused)), 422
     if request.form.get("do") != "put":
         return _page(here, text=text, body=brought.body, unfinished=brought.unfinished)
     try:
-        draft_documents.put(
+        documents.put(
             here.session, decision, brought.body, expected_revision=revision_sent(), actor=actor(), now=here.now
         )
     except PravilaError as refused:
@@ -66,7 +66,7 @@ def bring(decision: str) -> ResponseReturnValue:
 
 
 def _file(body: Body, name: str) -> Response:
-    answer = Response(draft_documents.text_of(body), mimetype="application/json")
+    answer = Response(documents.text_of(body), mimetype="application/json")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 

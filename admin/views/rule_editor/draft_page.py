@@ -18,9 +18,10 @@ from admin.views.rule_editor.trying import panel
 from admin.views.rule_editor.wording import _
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing, rulebook
-from rules_engine.services.editing import ORDER, fingerprint
-from rules_engine.services.editing_body import rule_ids
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import rule_ids
+from rules_engine.services.drafts.editing import ORDER, fingerprint
+from rules_engine.services.rules import rulebook
 
 
 def complaints_of(here: Room, row: RulesetDraft) -> list[Complaint]:

@@ -16,8 +16,8 @@ from admin.views.rule_editor.publishing import revision_sent
 from admin.views.rule_editor.room import Room, room, told
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import Conflict, NotFound
-from rules_engine.services import editing
-from rules_engine.services.editing import DraftChanged, Seen
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.editing import DraftChanged, Seen
 
 SAID = "rules_said"
 

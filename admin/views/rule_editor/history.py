@@ -13,8 +13,10 @@ from admin.views.rule_editor.room import Room, person, room, told
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import Conflict, InputError, NotFound, PravilaError
 from rules_engine.models import ApprovalState, RulesetApproval, RulesetVersion
-from rules_engine.services import approvals, editing, publishing, rulebook
-from rules_engine.services.editing_diff import compare
+from rules_engine.services.approvals import approvals, publishing
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.diff import compare
+from rules_engine.services.rules import rulebook
 
 _SHOWN_CHANGES = 6
 

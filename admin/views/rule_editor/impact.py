@@ -15,7 +15,9 @@ from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound, PravilaError
 from rules_engine.language.ruleset import content_hash
 from rules_engine.models import Impact, ImpactState
-from rules_engine.services import editing, impact, rulebook
+from rules_engine.services.drafts import editing
+from rules_engine.services.impact import impact
+from rules_engine.services.rules import rulebook
 
 PAGE = 50
 _LONG = timedelta(minutes=2)

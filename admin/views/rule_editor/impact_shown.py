@@ -16,10 +16,10 @@ from rules_engine.decisions.instants import from_us
 from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import Callback, Client, Impact, Request
-from rules_engine.services.bonus_texts import month_words
-from rules_engine.services.call_sheets import occasions, title_of
-from rules_engine.services.impact_escalation import KINDS
-from rules_engine.services.reference import Reference, reference
+from rules_engine.services.bonus.texts import month_words
+from rules_engine.services.callbacks.sheets import occasions, title_of
+from rules_engine.services.company.reference import Reference, reference
+from rules_engine.services.impact.escalation import KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,11 @@ from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.services import editing, rulebook
-from rules_engine.services import findings as findings_of
-from rules_engine.services.editing_body import Body, Node, node_at, pointer, rule_ids, rule_of
-from rules_engine.services.recent_facts import Ground, Matched, matching
+from rules_engine.services.approvals import findings as findings_of
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import Body, Node, node_at, pointer, rule_ids, rule_of
+from rules_engine.services.drafts.recent_facts import Ground, Matched, matching
+from rules_engine.services.rules import rulebook
 
 
 @dataclass(frozen=True, slots=True)

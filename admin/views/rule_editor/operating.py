@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 from admin.views.rule_editor.cards import Kept, Place
 from admin.views.rule_editor.room import Room
 from rules_engine.models import RulesetDraft
-from rules_engine.services.editing_body import Edit
+from rules_engine.services.drafts.body import Edit
 
 Form = MultiDict[str, str]
 

@@ -17,11 +17,12 @@ from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE
 from rules_engine.models import RulesetDraft
-from rules_engine.services import draft_rows, editing, findings
-from rules_engine.services import editing_body as edits
-from rules_engine.services.editing_body import Body, Edit, Node, node_at, pointer, pointer_text, rule_ids, rule_of
-from rules_engine.services.editing_bonus import with_own_lines
-from rules_engine.services.editing_nodes import move_node, place_after_move, set_when_empty, wrap_node
+from rules_engine.services.approvals import findings
+from rules_engine.services.drafts import body as edits
+from rules_engine.services.drafts import editing, rows
+from rules_engine.services.drafts.body import Body, Edit, Node, node_at, pointer, pointer_text, rule_ids, rule_of
+from rules_engine.services.drafts.bonus import with_own_lines
+from rules_engine.services.drafts.nodes import move_node, place_after_move, set_when_empty, wrap_node
 
 
 def operation(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -199,7 +200,7 @@ def _written_before(here: Room, rule: str, text: str) -> Node | None:
     except (ValueError, RecursionError):
         return None
     row = editing.draft(here.session, here.decision)
-    is_known = isinstance(found, dict) and row is not None and draft_rows.stood_in(here.session, row, rule, found)
+    is_known = isinstance(found, dict) and row is not None and rows.stood_in(here.session, row, rule, found)
     return found if is_known else None
 
 

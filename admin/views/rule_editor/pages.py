@@ -16,11 +16,13 @@ from admin.views.rule_editor.trying import panel
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES
 from rules_engine.models import RulesetDraft, RulesetVersion
-from rules_engine.services import approvals, editing, editing_steps, modes, publishing, rulebook
-from rules_engine.services.editing_body import Body
-from rules_engine.services.editing_diff import compare
-from rules_engine.services.modes import ModeLine
-from rules_engine.services.recent_facts import counts
+from rules_engine.services.approvals import approvals, publishing
+from rules_engine.services.drafts import editing, steps
+from rules_engine.services.drafts.body import Body
+from rules_engine.services.drafts.diff import compare
+from rules_engine.services.drafts.recent_facts import counts
+from rules_engine.services.rules import modes, rulebook
+from rules_engine.services.rules.modes import ModeLine
 
 blueprint = Blueprint("rules", __name__, url_prefix="/rules")
 
@@ -114,7 +116,7 @@ def head(here: Room, tab: str) -> dict[str, object]:
         "tab": tab,
         "draft": draft,
         "changes_count": changes_of(here.session, draft),
-        "steps": editing_steps.available(here.session, draft) if draft and tab == "draft" else None,
+        "steps": steps.available(here.session, draft) if draft and tab == "draft" else None,
         "waiting": waiting,
         "waiting_by": person(here.session, waiting.sent_by) if waiting else "",
         "my_turn": bool(draft and waiting and approvals.may_approve(here.session, draft, waiting, actor()) is None),

@@ -22,10 +22,10 @@ from rules_engine.errors import NotFound, PravilaError
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.problems import Problem
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing
-from rules_engine.services.editing_body import Body, Node, new_id, rule_of
-from rules_engine.services.editing_table import NAME, Column, Part, is_kept
-from rules_engine.services.editing_table_reading import ROW, Line, LineKind, lines_edit, read_lines
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import Body, Node, new_id, rule_of
+from rules_engine.services.drafts.table import NAME, Column, Part, is_kept
+from rules_engine.services.drafts.table_reading import ROW, Line, LineKind, lines_edit, read_lines
 
 _LATER_COLUMNS = frozenset({Part.NOTE, Part.REVIEW})
 

@@ -7,7 +7,7 @@ from admin.views.rule_editor.wording import problem_text
 from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.problems import Problem
-from rules_engine.services.editing_body import MODES, Body, rule_of
+from rules_engine.services.drafts.body import MODES, Body, rule_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,12 @@ from rules_engine.language.kinds import Decision, Words
 from rules_engine.language.line_names import line_names
 from rules_engine.language.vocabulary.fields_client import OUTCOMES
 from rules_engine.models import Role
-from rules_engine.services import editing, regulation, rulebook
-from rules_engine.services.editing_body import Node
-from rules_engine.services.reference import reference
-from rules_engine.services.regulation import Call, Decided
+from rules_engine.services.company.reference import reference
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import Node
+from rules_engine.services.explain import regulation
+from rules_engine.services.explain.regulation import Call, Decided
+from rules_engine.services.rules import rulebook
 
 _ANSWERED = "answered"
 """An outcome of a call that came in; a planned call has the others."""

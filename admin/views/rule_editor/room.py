@@ -17,11 +17,12 @@ from admin.views.rule_editor.typed import Reader
 from admin.views.rule_editor.wording import _, capital
 from rules_engine.language.kinds import Decision, Words
 from rules_engine.language.line_names import LineNames, line_names
-from rules_engine.services import editing, rulebook
-from rules_engine.services.editing_body import Body
-from rules_engine.services.editing_diff import Change, ChangeKind, compare
-from rules_engine.services.editing_lists import live_lists
-from rules_engine.services.reference import reference
+from rules_engine.services.company.reference import reference
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import Body
+from rules_engine.services.drafts.diff import Change, ChangeKind, compare
+from rules_engine.services.drafts.lists import live_lists
+from rules_engine.services.rules import rulebook
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from rules_engine.language.reading import Report
 from rules_engine.language.references import References
 from rules_engine.language.sentence import Span, SpanKind, action_spans, condition_spans, rule_spans
 from rules_engine.language.vocabulary import FIELDS, actions_of
-from rules_engine.services.editing_body import Node, group_mode
+from rules_engine.services.drafts.body import Node, group_mode
 
 Kind = Literal["word", "text", "chip", "broken"]
 _KINDS: dict[SpanKind, Kind] = {SpanKind.KEYWORD: "word", SpanKind.VALUE: "chip"}

@@ -16,11 +16,11 @@ from admin.views.rule_editor.wording import _
 from rules_engine import db
 from rules_engine.errors import NotFound, PravilaError
 from rules_engine.language.model import OTHERWISE
-from rules_engine.services import draft_readers, editing, editing_steps
-from rules_engine.services.draft_readers import Reader
-from rules_engine.services.draft_rows import ORDER, DraftChanged
-from rules_engine.services.editing_body import Body, rule_ids, rule_of
-from rules_engine.services.editing_steps import Stepped
+from rules_engine.services.drafts import editing, readers, steps
+from rules_engine.services.drafts.body import Body, rule_ids, rule_of
+from rules_engine.services.drafts.readers import Reader
+from rules_engine.services.drafts.rows import ORDER, DraftChanged
+from rules_engine.services.drafts.steps import Stepped
 
 
 @blueprint.route("/<decision>/draft/undo", methods=["GET", "POST"])
@@ -41,19 +41,19 @@ def presence(decision: str) -> ResponseReturnValue:
     if row is None:
         abort(404)
     user_id, rule = viewer().user.id, request.args.get("rule", "")[:80]
-    if not g.get("pravila_filling") and draft_readers.is_due(here.session, row, user_id, rule, here.now):
+    if not g.get("pravila_filling") and readers.is_due(here.session, row, user_id, rule, here.now):
         # A page is read without waiting for writers; only every now and then it notes its reader.
         with db.transaction(shell().sessions) as writing:
             found = editing.draft(writing, decision)
             if found is not None:
-                draft_readers.seen(writing, found, user_id, rule, here.now)
+                readers.seen(writing, found, user_id, rule, here.now)
     others = [(one, _rule_words(row.body, one, here.lang)) for one in _others(here, row.id, user_id)]
     return render_template("rules/_presence.html", decision=decision, others=others, rule=rule)
 
 
 def _others(here: Room, draft_id: int, user_id: int) -> list[Reader]:
     row = editing.draft(here.session, here.decision)
-    return draft_readers.others(here.session, row, user_id, here.now) if row and row.id == draft_id else []
+    return readers.others(here.session, row, user_id, here.now) if row and row.id == draft_id else []
 
 
 def _rule_words(body: Body, one: Reader, lang: str) -> str:
@@ -70,7 +70,7 @@ def _step(decision: str, *, is_undo: bool) -> ResponseReturnValue:
     if request.method == "GET":
         return redirect(url_for("rules.draft", decision=decision))
     here = room(decision)
-    take = editing_steps.undo if is_undo else editing_steps.redo
+    take = steps.undo if is_undo else steps.redo
     try:
         done = take(here.session, decision, expected_revision=revision_sent(), actor=actor(), now=here.now)
     except NotFound:

@@ -17,11 +17,12 @@ from admin.views.rule_editor.tables import Kept, Place, Tables, sheet_rows
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing, rulebook
-from rules_engine.services import editing_body as edits
-from rules_engine.services.editing import DraftChanged, Seen
-from rules_engine.services.editing_body import Body, Edit, Node, node_at, pointer, rule_of
-from rules_engine.services.editing_table import Column, Part, condition_edit
+from rules_engine.services.drafts import body as edits
+from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.body import Body, Edit, Node, node_at, pointer, rule_of
+from rules_engine.services.drafts.editing import DraftChanged, Seen
+from rules_engine.services.drafts.table import Column, Part, condition_edit
+from rules_engine.services.rules import rulebook
 
 _SAID = "rules_table_said"
 MOST_EXTRA = 5

@@ -7,7 +7,7 @@ from admin.views.rule_editor.conditions import Option, OptionGroup
 from admin.views.rule_editor.wording import _, capital
 from rules_engine.language.kinds import Decision
 from rules_engine.language.vocabulary import FIELDS, actions_of, fields_of, implemented_fields
-from rules_engine.services.editing_table import (
+from rules_engine.services.drafts.table import (
     CELL_PARAMS,
     MORE_THEN,
     MORE_WHEN,

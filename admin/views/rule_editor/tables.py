@@ -15,9 +15,9 @@ from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.vocabulary import FIELDS, actions_of, fields_of
-from rules_engine.services.editing import fingerprint
-from rules_engine.services.editing_body import Body, Node, group_mode, node_at, pointer, rule_ids, rule_of
-from rules_engine.services.editing_table import (
+from rules_engine.services.drafts.body import Body, Node, group_mode, node_at, pointer, rule_ids, rule_of
+from rules_engine.services.drafts.editing import fingerprint
+from rules_engine.services.drafts.table import (
     MORE_THEN,
     MORE_WHEN,
     NAME,

@@ -24,13 +24,13 @@ from rules_engine.errors import InputError
 from rules_engine.language.errors import FactsInvalid
 from rules_engine.language.kinds import Decision
 from rules_engine.language.vocabulary.fields_other import EVENTS
-from rules_engine.services import trials
-from rules_engine.services.editing_body import Body
-from rules_engine.services.editing_trial import looked_at
-from rules_engine.services.trial_bonus import MonthGround
-from rules_engine.services.trial_callbacks import EVENT
-from rules_engine.services.trial_requests import RequestGround
-from rules_engine.services.trials import Ground, Subject
+from rules_engine.services.drafts.body import Body
+from rules_engine.services.drafts.trying import looked_at
+from rules_engine.services.trials import trials
+from rules_engine.services.trials.bonus import MonthGround
+from rules_engine.services.trials.callbacks import EVENT
+from rules_engine.services.trials.requests import RequestGround
+from rules_engine.services.trials.trials import Ground, Subject
 
 _KEPT = "rules_tried"
 _MOST = 1_500

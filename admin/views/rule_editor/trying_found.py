@@ -13,13 +13,13 @@ from admin.views.rule_editor.room import Room
 from admin.views.rule_editor.wording import _, capital
 from rules_engine.language.kinds import Decision
 from rules_engine.models import Callback, Client, Request
-from rules_engine.services import trial_search
-from rules_engine.services.bonus_drafts import last_month
-from rules_engine.services.bonus_texts import month_words
-from rules_engine.services.measures_month import earlier, month_of_instant
-from rules_engine.services.occasions import catalogue
-from rules_engine.services.reference import reference
-from rules_engine.services.trials import KINDS, Subject
+from rules_engine.services.bonus.texts import month_words
+from rules_engine.services.company.reference import reference
+from rules_engine.services.drafts.bonus_pay import last_month
+from rules_engine.services.measures.month import earlier, month_of_instant
+from rules_engine.services.rules.occasions import catalogue
+from rules_engine.services.trials import search as trial_search
+from rules_engine.services.trials.trials import KINDS, Subject
 
 MONTHS = 13
 

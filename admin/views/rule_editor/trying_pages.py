@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from admin.views.rule_editor.pages import blueprint
 from admin.views.rule_editor.room import room
 from admin.views.rule_editor.trying import panel, panel_again, sent_values
-from rules_engine.services import editing, rulebook
+from rules_engine.services.drafts import editing
+from rules_engine.services.rules import rulebook
 
 
 @blueprint.route("/<decision>/try", methods=["GET", "POST"])

@@ -22,13 +22,13 @@ from rules_engine.language.line_names import line_names
 from rules_engine.language.model import OTHERWISE
 from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.services import rulebook
-from rules_engine.services.bonus_texts import money_words
-from rules_engine.services.editing_body import Body, rule_ids, rule_of
-from rules_engine.services.editing_trial import RuleVerdict, Trial
-from rules_engine.services.occasions import catalogue
-from rules_engine.services.trial_escalation import EscalationGround
-from rules_engine.services.trials import Ground
+from rules_engine.services.bonus.texts import money_words
+from rules_engine.services.drafts.body import Body, rule_ids, rule_of
+from rules_engine.services.drafts.trying import RuleVerdict, Trial
+from rules_engine.services.rules import rulebook
+from rules_engine.services.rules.occasions import catalogue
+from rules_engine.services.trials.escalation import EscalationGround
+from rules_engine.services.trials.trials import Ground
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from rules_engine import db
 from rules_engine.models import RulesetDraft
-from rules_engine.services import editing
+from rules_engine.services.drafts import editing
 from tests.admin.conftest import Browser
 from tests.factories import Cast, assignment_rules, condition, escalation_rules, make_version, rule
 

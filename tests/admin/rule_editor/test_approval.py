@@ -9,7 +9,10 @@ from werkzeug.test import TestResponse
 
 from rules_engine import db
 from rules_engine.models import AuditEntry
-from rules_engine.services import approvals, editing, rulebook, settings_store
+from rules_engine.services.approvals import approvals
+from rules_engine.services.drafts import editing
+from rules_engine.services.records import settings_store
+from rules_engine.services.rules import rulebook
 from tests.admin.rule_editor.conftest import Editor, two_rules
 from tests.factories import MONDAY, condition
 

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.services import bonus_periods, editing
+from rules_engine.services.bonus import periods
+from rules_engine.services.drafts import editing
 from tests.admin.conftest import Browser
 from tests.admin.rule_editor.conftest import Editor, form_with
 from tests.bonus_rows import NEW, credit
@@ -150,7 +151,7 @@ class TestBeside:
         with db.transaction(sessions) as session:
             credit(session, cast.anna, "2026-09-05", 1_500_000_00, NEW)
             credit(session, cast.boris, "2026-09-06", 200_000_00, NEW)
-            bonus_periods.compute(session, "2026-09", actor="galina", now=at("2026-10-02 10:00"))
+            periods.compute(session, "2026-09", actor="galina", now=at("2026-10-02 10:00"))
         page = plain(head.open(edit="steps", at="/then/0"))
         assert page.count('<circle class="dot"') == 3, "Vera, who brought nothing, stands at nothing"
         assert "<title>Анна: 1 500 000 ₽ → 50 000 ₽</title>" in page

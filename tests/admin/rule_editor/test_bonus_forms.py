@@ -9,7 +9,7 @@ from admin.views.rule_editor.bonus_shapes import reshaped
 from admin.views.rule_editor.typed import Reader
 from rules_engine.language.kinds import Decision
 from rules_engine.language.vocabulary import actions_of
-from rules_engine.services.editing_body import Node
+from rules_engine.services.drafts.body import Node
 
 READER = Reader("ru", ZoneInfo("Europe/Moscow"))
 TEXTS = BonusTexts(READER)

@@ -1,6 +1,6 @@
 """The page of the test cases: the failing first, coverage, the facts changed in a form, a new answer accepted."""
 
-from rules_engine.services import editing_cases
+from rules_engine.services.trials import cases
 from tests.admin.rule_editor.conftest import Editor, form_with
 
 PAGE = "/rules/assignment/cases"
@@ -23,10 +23,10 @@ def test_what_fails_is_taken_over_together(head: Editor) -> None:
     head.send(form, "case-facts", **{"v:request.amount": "1"})
     assert "accept-cases" not in head.browser.get(PAGE).text, "one alone has its own button"
     body = head.body()
-    assert [one.passed for one in editing_cases.judge(body)] == [False]
+    assert [one.passed for one in cases.judge(body)] == [False]
     twice = {**body, "cases": [*body["cases"], dict(body["cases"][0])]}
-    taken = editing_cases.expect_now(twice)
-    assert [one.passed for one in editing_cases.judge(taken)] == [True, True]
+    taken = cases.expect_now(twice)
+    assert [one.passed for one in cases.judge(taken)] == [True, True]
     assert twice["cases"][0]["expect"] == {"fired": ["large"]}
 
 

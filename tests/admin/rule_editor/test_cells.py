@@ -23,9 +23,9 @@ from rules_engine.language.kinds import Decision, ReferenceKind
 from rules_engine.language.read_conditions import ConditionReader
 from rules_engine.language.reading import Report
 from rules_engine.language.vocabulary import FIELDS
-from rules_engine.services.editing_body import new_id
-from rules_engine.services.editing_table import CellRefused, Column, Part, columns_of, lay_out
-from rules_engine.services.editing_table_reading import LineKind, lines_edit, read_lines
+from rules_engine.services.drafts.body import new_id
+from rules_engine.services.drafts.table import CellRefused, Column, Part, columns_of, lay_out
+from rules_engine.services.drafts.table_reading import LineKind, lines_edit, read_lines
 from tests.factories import assignment_rules, condition, rule
 from tests.language.generate import conditions, rulesets
 

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import Impact, ImpactState
-from rules_engine.services import agenda, editing, impact
+from rules_engine.services.drafts import editing
+from rules_engine.services.impact import impact
+from rules_engine.services.running import agenda
 from tests.admin.conftest import Browser
 from tests.admin.rule_editor.conftest import Editor, two_rules
 from tests.factories import MONDAY, make_client, make_request, make_version

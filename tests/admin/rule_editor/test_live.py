@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
 from rules_engine.models import AuditEntry, Team, User
-from rules_engine.services import recent_facts
-from rules_engine.services.assignment import decide_and_assign
-from rules_engine.services.editing import fingerprint
+from rules_engine.services.drafts import recent_facts
+from rules_engine.services.drafts.editing import fingerprint
+from rules_engine.services.requests.assignment import decide_and_assign
 from tests.admin.rule_editor.conftest import LARGE, Editor, Form, Forms, form_with, two_rules
 from tests.factories import MONDAY, Cast, assignment_rules, condition, make_request, make_version, rule
 

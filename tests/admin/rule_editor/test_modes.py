@@ -5,8 +5,8 @@ from sqlalchemy import select
 from rules_engine import db
 from rules_engine.decisions.modes import Mode
 from rules_engine.models import AuditEntry, ModeChange
-from rules_engine.services import modes
-from rules_engine.services.rulebook import DECISIONS
+from rules_engine.services.rules import modes
+from rules_engine.services.rules.rulebook import DECISIONS
 from tests.admin.rule_editor.conftest import Editor
 from tests.factories import MONDAY
 

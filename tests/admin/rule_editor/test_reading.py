@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.services import rulebook
+from rules_engine.services.rules import rulebook
 from tests.admin.conftest import Browser, StandingClock
 from tests.admin.rule_editor.conftest import OWN, Editor, two_rules
 from tests.factories import MONDAY, Cast

@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
-from rules_engine.services import occasions, regulation, settings_store
+from rules_engine.services.explain import regulation
+from rules_engine.services.records import settings_store
+from rules_engine.services.rules import occasions
 from tests.admin.conftest import Browser
 from tests.factories import MONDAY, Cast, make_version
 

@@ -1,0 +1,1 @@
+"""From draft to version: findings, checks, approval, publication."""

@@ -1,0 +1,1 @@
+"""The months of bonuses: reckoned, kept as statements, corrected, shown."""

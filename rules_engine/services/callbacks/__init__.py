@@ -1,0 +1,1 @@
+"""Calls to old clients: planned, given out, done, overdue."""

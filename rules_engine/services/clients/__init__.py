@@ -1,0 +1,1 @@
+"""Clients: found or made, moved, their wishes kept, woken when something about them changes."""

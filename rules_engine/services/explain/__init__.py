@@ -1,0 +1,1 @@
+"""Why: stored decisions in words, and the regulation on one page."""

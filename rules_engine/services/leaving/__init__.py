@@ -1,0 +1,1 @@
+"""Away today and leaving for good: who takes over requests and clients."""

@@ -1,0 +1,1 @@
+"""Payments and plans: matched, classed, credited to managers, refunded, mended."""

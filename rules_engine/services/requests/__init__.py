@@ -1,0 +1,1 @@
+"""Requests from arrival to close: received, assigned by the ledger, escalated, waiting, handed on."""
