@@ -1,8 +1,9 @@
-"""«Что изменится» of a draft of assignment over many stored decisions, as two workers reckon it, slice by slice.
+"""«Что изменится» over many stored decisions, as two workers reckon it, slice by slice.
 
 `python -m tests.benchmarks.impact [decisions]`, 10,000 unless told otherwise; the promise is 100,000 in 30 s. Some
 hundred requests are decided by the shipped rules, all switched on; the rest are rows like theirs, each with an amount
-and an instant of its own. Measured: a threshold that moves, and rules by which nearly all must be decided anew.
+and an instant of its own. Measured: a threshold that moves, rules by which nearly all must be decided anew, and
+reminders at another time.
 """
 
 import copy
@@ -48,6 +49,7 @@ from rules_engine.settings import Settings
 from tests.benchmarks.end_to_end import databases
 from tests.factories import ROUND_THE_CLOCK, make_calendar, make_manager, make_team, make_version
 
+ESCALATION = "escalation"
 MANAGERS = 24
 WORKERS = 2
 DECIDED = 240
@@ -84,8 +86,8 @@ def measure(decisions: int = 10_000) -> list[Line]:
             fill(sessions, decisions)
             with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
                 workers = _Workers(pool, url, home)
-                for what, body in drafts(sessions).items():
-                    lines.append(_measured(kind, what, sessions, body, decisions, workers))
+                for what, (decision, body) in drafts(sessions).items():
+                    lines.append(_measured(kind, what, sessions, decision, body, decisions, workers))
             engine.dispose()
     return lines
 
@@ -93,12 +95,12 @@ def measure(decisions: int = 10_000) -> list[Line]:
 def table(lines: list[Line]) -> str:
     """Return the lines as a table of text."""
     limit = f"limit {LIMIT_SECONDS:.0f} s a 100,000"
-    heading = f"impact of a draft of assignment, {MANAGERS} managers, {WORKERS} workers ({limit})"
+    heading = f"impact of a draft, {MANAGERS} managers, {WORKERS} workers ({limit})"
     return "\n".join(
         [
             heading,
             *(
-                f"  {one.database:<11}{one.what:<34}{one.decisions:>8,} decisions, {one.changed:>7,} change hands"
+                f"  {one.database:<11}{one.what:<34}{one.decisions:>8,} decisions, {one.changed:>7,} otherwise"
                 f"{one.seconds:8.2f} s ({one.cpu:.2f} s of the processors), longest slice {one.longest_slice:.2f} s"
                 for one in lines
             ),
@@ -239,20 +241,24 @@ def _amount(number: int) -> int:
     return 1_000 + number * 7_919 % 299_000
 
 
-def drafts(sessions: sessionmaker[Session]) -> dict[str, dict[str, Any]]:
-    """Return the drafts that are measured."""
+def drafts(sessions: sessionmaker[Session]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the drafts that are measured, each with its decision."""
     with sessions() as session:
         live = rulebook.in_force_at(session, ASSIGNMENT, UNTIL).body
+        earlier = copy.deepcopy(rulebook.in_force_at(session, ESCALATION, UNTIL).body)
+    half = next(one for one in earlier["rules"] if one["id"] == "half")
+    next(one for one in half["when"]["all"] if one["field"] == "request.answer_used_pct")["value"] = "10"
     moved = copy.deepcopy(live)
     key = next(one for one in moved["rules"] if one["id"] == "key-accounts")
     key["when"]["all"][0]["value"] = "130000.00"
     few = {"field": "candidate.open_requests", "op": "lt", "value": 20}
     return {
-        "a threshold that moves": moved,
-        "anew, the least loaded": _anew(live, strategy="least_loaded"),
-        "anew, in turn": _anew(live, strategy="round_robin"),
-        "anew, fair share of everybody": _anew(live, to={"pool": "everyone"}),
-        "anew, who has few open requests": _anew(live, among={"all": [few]}),
+        "a threshold that moves": (ASSIGNMENT, moved),
+        "anew, the least loaded": (ASSIGNMENT, _anew(live, strategy="least_loaded")),
+        "anew, in turn": (ASSIGNMENT, _anew(live, strategy="round_robin")),
+        "anew, fair share of everybody": (ASSIGNMENT, _anew(live, to={"pool": "everyone"})),
+        "anew, who has few open requests": (ASSIGNMENT, _anew(live, among={"all": [few]})),
+        "reminders at another time": (ESCALATION, earlier),
     }
 
 
@@ -266,16 +272,22 @@ def _anew(live: dict[str, Any], **changed: Any) -> dict[str, Any]:
 
 
 def _measured(
-    kind: str, what: str, sessions: sessionmaker[Session], body: dict[str, Any], decisions: int, workers: "_Workers"
+    kind: str,
+    what: str,
+    sessions: sessionmaker[Session],
+    decision: str,
+    body: dict[str, Any],
+    decisions: int,
+    workers: "_Workers",
 ) -> Line:
     with db.transaction(sessions) as session:
-        row = session.scalars(select(RulesetDraft)).first()
+        row = session.scalars(select(RulesetDraft).where(RulesetDraft.decision == decision)).first()
         if row is None:
-            row = RulesetDraft(decision=ASSIGNMENT, base_number=1, created_at=UNTIL, updated_at=UNTIL, body=body)
+            row = RulesetDraft(decision=decision, base_number=1, created_at=UNTIL, updated_at=UNTIL, body=body)
             session.add(row)
         row.body = body
         session.flush()
-        impact_id = impact.ask(session, ASSIGNMENT, 90, actor="bench", now=UNTIL).id
+        impact_id = impact.ask(session, decision, 90, actor="bench", now=UNTIL).id
     started = time.perf_counter()
     longest, cpu = workers.work(impact_id)
     seconds = time.perf_counter() - started

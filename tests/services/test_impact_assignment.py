@@ -19,7 +19,7 @@ from rules_engine.models import CallbackState, Decision, Impact, Request, Reques
 from rules_engine.services.company.reference import reference
 from rules_engine.services.impact import assignment as impact_assignment
 from rules_engine.services.impact.assignment import AssignmentImpact
-from rules_engine.services.impact.parts import Budget, Json
+from rules_engine.services.impact.parts import Json
 from rules_engine.services.impact.past_loads import LoadBefore, PastLoads
 from rules_engine.services.impact.slices import question_of
 from rules_engine.services.records.incoming import ContactIn
@@ -39,6 +39,7 @@ from tests.factories import (
     make_version,
     rule,
 )
+from tests.reckoning import reckon
 
 
 def given(rule_id: str, when: dict[str, Any], pool: str, **more: Any) -> dict[str, Any]:
@@ -184,21 +185,12 @@ def impact_of(session: Session, draft: dict[str, Any], *, until: datetime | None
 
 
 def reckoned(
-    session: Session, draft: dict[str, Any], most: int | None = None, *, forgetful: bool = False
+    session: Session, draft: dict[str, Any], most: int | None = None, *, parts: int = 1, forgetful: bool = False
 ) -> tuple[Json, list[Json]]:
     """Return result and changes, by slices of so many decisions; `forgetful`: each by a process of its own."""
     question = question_of(session, impact_of(session, draft))
-    reckoner = AssignmentImpact()
-    state: Json = {}
-    changes: list[Json] = []
-    while True:
-        if forgetful:
-            impact_assignment.forget()
-        found = reckoner.step(session, question, state, Budget(3600, most))
-        state = found.state
-        changes += found.changes
-        if found.is_over:
-            return reckoner.result(session, question, state), changes
+    before_each = impact_assignment.forget if forgetful else lambda: None
+    return reckon(session, AssignmentImpact(), question, most=most, parts=parts, before_each=before_each)
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +233,9 @@ def test_a_draft_that_says_the_same_changes_nothing(session: Session, history: H
 
 def test_slices_of_one_and_of_all_give_the_same(session: Session, history: History) -> None:
     draft = DRAFTS["another order"]
-    assert reckoned(session, draft, most=1) == reckoned(session, draft, most=7) == reckoned(session, draft)
+    whole = reckoned(session, draft)
+    assert reckoned(session, draft, most=1) == reckoned(session, draft, most=7) == whole
+    assert reckoned(session, draft, most=2, parts=5) == whole
 
 
 @pytest.mark.parametrize("name", ["those without overdue calls", "those with few unanswered", "the least loaded"])

@@ -17,7 +17,7 @@ from rules_engine.services.clients.wakes import ask_for_clients
 from rules_engine.services.impact import impact
 from rules_engine.services.impact.bonus import BonusImpact
 from rules_engine.services.impact.callbacks import CallbacksImpact
-from rules_engine.services.impact.parts import Budget, Json, Reckoner
+from rules_engine.services.impact.parts import Json, Reckoner
 from rules_engine.services.impact.slices import question_of
 from rules_engine.services.records import settings_store
 from rules_engine.services.records.incoming import ContactIn
@@ -37,6 +37,7 @@ from tests.factories import (
     make_version,
     rule,
 )
+from tests.reckoning import reckon
 
 BEGIN = at("2026-09-07 09:00")
 UNTIL = BEGIN + timedelta(days=28)
@@ -124,7 +125,13 @@ def made(session: Session, due: Callback, now: datetime) -> None:
 
 
 def reckoned(
-    session: Session, reckoner: Reckoner, decision: str, draft: dict[str, Any], days: int, most: int | None = None
+    session: Session,
+    reckoner: Reckoner,
+    decision: str,
+    draft: dict[str, Any],
+    days: int,
+    most: int | None = None,
+    parts: int = 1,
 ) -> tuple[Json, list[Json]]:
     version = session.scalars(select(RulesetVersion).where(RulesetVersion.decision == decision)).one()
     row = Impact(
@@ -138,16 +145,8 @@ def reckoned(
     )
     session.add(row)
     session.flush()
-    question = question_of(session, row)
-    state: Json = {}
-    changes: list[Json] = []
-    while True:
-        found = reckoner.step(session, question, state, Budget(3600, most))
-        state = found.state
-        changes += found.changes
-        if found.is_over:
-            row.result = reckoner.result(session, question, state)
-            return row.result, changes
+    row.result, changes = reckon(session, reckoner, question_of(session, row), most=most, parts=parts)
+    return row.result, changes
 
 
 @pytest.fixture(scope="module")
@@ -195,9 +194,9 @@ def test_rules_that_say_the_same_change_nothing(lives: dict[str, sessionmaker[Se
 
 def test_slices_of_one_and_of_all_give_the_same(lives: dict[str, sessionmaker[Session]]) -> None:
     with lives["live"]() as session:
-        assert reckoned(session, CallbacksImpact(), "callbacks", DRAFT, 30, most=1) == reckoned(
-            session, CallbacksImpact(), "callbacks", DRAFT, 30
-        )
+        whole = reckoned(session, CallbacksImpact(), "callbacks", DRAFT, 30)
+        assert reckoned(session, CallbacksImpact(), "callbacks", DRAFT, 30, most=1) == whole
+        assert reckoned(session, CallbacksImpact(), "callbacks", DRAFT, 30, most=1, parts=3) == whole
 
 
 def bonus(rate: str, *more: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rules_engine import db
 from rules_engine.decisions.instants import from_us
 from rules_engine.models import Assignment, Firing, Impact, Request, RequestStatus, RulesetVersion, WorkItem
 from rules_engine.services.impact.escalation import EscalationImpact
-from rules_engine.services.impact.parts import Budget, Json
+from rules_engine.services.impact.parts import Json
 from rules_engine.services.impact.slices import question_of
 from rules_engine.services.records.incoming import ContactIn, RequestIn
 from rules_engine.services.requests import contacts, intake, status
@@ -29,6 +29,7 @@ from tests.factories import (
     make_version,
     rule,
 )
+from tests.reckoning import reckon
 
 UNANSWERED = condition("request.is_answered", "is", False)
 MINUTE = timedelta(minutes=1)
@@ -134,7 +135,9 @@ def fired(session: Session) -> dict[tuple[int, str], datetime]:
     return {(row.item_id, row.rule): row.at for row in session.execute(found)}
 
 
-def reckoned(session: Session, draft: dict[str, Any], most: int | None = None) -> tuple[Json, list[Json]]:
+def reckoned(
+    session: Session, draft: dict[str, Any], most: int | None = None, parts: int = 1
+) -> tuple[Json, list[Json]]:
     version = session.scalars(select(RulesetVersion).where(RulesetVersion.decision == "escalation")).one()
     row = Impact(
         decision="escalation",
@@ -147,15 +150,7 @@ def reckoned(session: Session, draft: dict[str, Any], most: int | None = None) -
     )
     session.add(row)
     session.flush()
-    question = question_of(session, row)
-    state: Json = {}
-    changes: list[Json] = []
-    while True:
-        found = EscalationImpact().step(session, question, state, Budget(3600, most))
-        state = found.state
-        changes += found.changes
-        if found.is_over:
-            return EscalationImpact().result(session, question, state), changes
+    return reckon(session, EscalationImpact(), question_of(session, row), most=most, parts=parts)
 
 
 def instants(changes: list[Json], place: int) -> dict[tuple[int, str], datetime]:
@@ -230,4 +225,6 @@ def test_a_later_transfer_says_for_how_many_the_record_ends_before_it(lives: dic
 
 def test_slices_of_one_and_of_all_give_the_same(lives: dict[str, sessionmaker[Session]]) -> None:
     with lives["live"]() as session:
-        assert reckoned(session, DRAFT, most=1) == reckoned(session, DRAFT, most=5) == reckoned(session, DRAFT)
+        whole = reckoned(session, DRAFT)
+        assert reckoned(session, DRAFT, most=1) == reckoned(session, DRAFT, most=5) == whole
+        assert reckoned(session, DRAFT, most=2, parts=3) == reckoned(session, DRAFT, parts=20) == whole

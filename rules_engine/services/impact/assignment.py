@@ -25,8 +25,8 @@ from rules_engine.language.values import Facts, parse_facts
 from rules_engine.models import Request, RequestStatus
 from rules_engine.services.company.reference import Reference, reference
 from rules_engine.services.facts.requests import see
-from rules_engine.services.impact.decisions import COUNT, NEXT, REQUESTS, Details, cursor_of, span, whole_span
-from rules_engine.services.impact.parts import Budget, Json, Question, Slice, add_to, sum_of, titles_of
+from rules_engine.services.impact.decisions import COUNT, NEXT, REQUESTS, Details, after, cursors, span
+from rules_engine.services.impact.parts import Budget, Json, Question, Slice, add_to, titles_of
 from rules_engine.services.impact.past_clients import PastClients
 from rules_engine.services.impact.past_roster import PastPeople
 from rules_engine.services.impact.past_stretches import UNMOVED
@@ -55,37 +55,34 @@ class _Matched:
 class AssignmentImpact:
     """Compares whom each stored decision gives a request by the rules in force and by the draft."""
 
-    splits = True
-
     def total(self, session: Session, question: Question) -> int:
-        return session.scalar(COUNT, whole_span(question)) or 0
+        return session.scalar(COUNT, span(question)) or 0
+
+    def beginnings(self, session: Session, question: Question, parts: int) -> list[Json]:
+        return [_beginning(cursor) for cursor in cursors(question, parts)]
 
     def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
-        state = json.loads(json.dumps(state)) if state else _beginning()
+        state = json.loads(json.dumps(state))
         work = _Work(session, question)
         done = 0
         changes: list[Json] = []
         while budget.allows(done):
             most = budget.batch(_BATCH) if budget.most is None else budget.most - done
-            found = rows(session, NEXT, {**span(question), **cursor_of(state["cursor"]), "most": most})
+            found = rows(session, NEXT, {**after(state["cursor"]), "most": most})
             work.prepare(found)
             for row in found:
                 change = work.compare(row, state)
                 if change is not None:
                     changes.append(change)
-                state["cursor"] = [row.at, row.id]
+                state["cursor"][:2] = row.at, row.id
                 done += 1
                 if not budget.allows(done):
                     break
             if len(found) < most:
-                over = not found or state["cursor"] == [found[-1].at, found[-1].id]
+                over = not found or state["cursor"][:2] == [found[-1].at, found[-1].id]
                 if over:
                     return Slice(state, done, True, changes)
         return Slice(state, done, False, changes)
-
-    def merged(self, states: Sequence[Json]) -> Json:
-        sums = [{key: value for key, value in state.items() if key != "cursor"} for state in states]
-        return {**_beginning(), **sum_of(sums)}
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         picture = reference(session)
@@ -120,9 +117,9 @@ class AssignmentImpact:
         }
 
 
-def _beginning() -> Json:
+def _beginning(cursor: list[int]) -> Json:
     return {
-        "cursor": None,
+        "cursor": cursor,
         "sample": 0,
         "unknown": {},
         "changed": 0,

@@ -5,7 +5,6 @@ nobody knows.
 """
 
 import json
-from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -22,24 +21,22 @@ MONTHS: Final = {30: 1, 90: 3, 365: 12}
 class BonusImpact:
     """Compares what the rules in force and the draft pay; one subject is one month."""
 
-    splits = False
-
     def total(self, session: Session, question: Question) -> int:
         return len(_months(session, question))
 
+    def beginnings(self, session: Session, question: Question, parts: int) -> list[Json]:
+        return [{"cursor": 0, "sample": 0, "months": {}, "people": {}}]
+
     def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
-        state = json.loads(json.dumps(state)) if state else {"next": 0, "sample": 0, "months": {}, "people": {}}
+        state = json.loads(json.dumps(state))
         months = _months(session, question)
         done = 0
         changes: list[Json] = []
-        while state["next"] < len(months) and budget.allows(done):
-            changes += _compare(session, question, months[state["next"]], state)
-            state["next"] += 1
+        while state["cursor"] < len(months) and budget.allows(done):
+            changes += _compare(session, question, months[state["cursor"]], state)
+            state["cursor"] += 1
             done += 1
-        return Slice(state, done, state["next"] >= len(months), changes)
-
-    def merged(self, states: Sequence[Json]) -> Json:
-        return states[0]
+        return Slice(state, done, state["cursor"] >= len(months), changes)
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         return {

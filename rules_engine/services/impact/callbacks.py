@@ -18,7 +18,7 @@ from rules_engine.language.kinds import MovedBy
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Client, UtcDateTime
 from rules_engine.services.company.reference import Reference, reference
-from rules_engine.services.impact.parts import Budget, Json, Question, Slice, add_to, titles_of
+from rules_engine.services.impact.parts import NO_END, Budget, Json, Question, Slice, add_to, shares, titles_of
 from rules_engine.services.impact.past_calls import Course, PastCalls, PlannedCall, week_of
 from rules_engine.services.impact.past_clients import PastClients
 from rules_engine.services.records import settings_store
@@ -33,13 +33,15 @@ _NOT_KEPT: Final = frozenset(
 class CallbacksImpact:
     """Compares the calls that the rules in force and the draft would have planned."""
 
-    splits = False
-
     def total(self, session: Session, question: Question) -> int:
         return session.scalar(_COUNT, {"until": question.until}) or 0
 
+    def beginnings(self, session: Session, question: Question, parts: int) -> list[Json]:
+        every = {"until": question.until, "after": 0, "last": NO_END, "most": NO_END}
+        return [_beginning(cursor) for cursor in shares([row.id for row in rows(session, _NEXT, every)], parts)]
+
     def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
-        state = json.loads(json.dumps(state)) if state else _beginning()
+        state = json.loads(json.dumps(state))
         picture = reference(session)
         past = PastCalls(session, picture, PastClients(session, picture), to_us(question.since), to_us(question.until))
         live, draft = (Course(CallbackPlan.of(rules)) for rules in (question.live_rules, question.draft_rules))
@@ -47,7 +49,8 @@ class CallbacksImpact:
         done = 0
         changes: list[Json] = []
         while budget.allows(done):
-            here = {"until": question.until, "after": state["after"], "most": budget.batch(_BATCH)}
+            after, last = state["cursor"]
+            here = {"until": question.until, "after": after, "last": last, "most": budget.batch(_BATCH)}
             ids = [row.id for row in rows(session, _NEXT, here)]
             if not ids:
                 return Slice(state, done, True, changes)
@@ -58,12 +61,9 @@ class CallbacksImpact:
                 before = past.planned(clients[client_id], live)
                 then = before if is_same else past.planned(clients[client_id], draft)
                 changes += _compare(picture, state, client_id, before, then)
-                state["after"] = client_id
+                state["cursor"][0] = client_id
                 done += 1
         return Slice(state, done, False, changes)
-
-    def merged(self, states: Sequence[Json]) -> Json:
-        return states[0]
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         picture = reference(session)
@@ -95,9 +95,9 @@ class CallbacksImpact:
         }
 
 
-def _beginning() -> Json:
+def _beginning(cursor: list[int]) -> Json:
     return {
-        "after": 0,
+        "cursor": cursor,
         "sample": 0,
         "changed": 0,
         "calls": [0, 0],
@@ -187,7 +187,11 @@ def _fields(planned: Any) -> frozenset[str]:
 _COUNT: Final = select(func.count(Client.id)).where(Client.created_at < bindparam("until", type_=UtcDateTime()))
 _NEXT: Final = (
     select(Client.id)
-    .where(Client.created_at < bindparam("until", type_=UtcDateTime()), Client.id > bindparam("after"))
+    .where(
+        Client.created_at < bindparam("until", type_=UtcDateTime()),
+        Client.id > bindparam("after"),
+        Client.id <= bindparam("last"),
+    )
     .order_by(Client.id)
     .limit(bindparam("most"))
 )

@@ -3,11 +3,13 @@
 import zlib
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final, cast
 
 from pydantic_core import from_json
-from sqlalchemy import BigInteger, Select, and_, bindparam, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, Select, bindparam, func, or_, select, type_coerce
 
+from rules_engine.decisions.instants import from_us, to_us
 from rules_engine.models import Client, Decision, DecisionDetail, Request, UtcDateTime
 from rules_engine.services.impact.parts import Json, Question
 from rules_engine.services.requests.weighing import ASSIGNMENT
@@ -20,23 +22,21 @@ _OUTCOME: Final = b',"outcome":'
 
 
 def span(question: Question) -> dict[str, datetime]:
-    """Return the parameters of NEXT that say which part of the time is compared now."""
-    return {"since": question.first, "until": question.last}
-
-
-def whole_span(question: Question) -> dict[str, datetime]:
     """Return the parameters of COUNT: all the time that is compared."""
     return {"since": question.since, "until": question.until}
 
 
-def cursor_of(cursor: Sequence[int] | None) -> dict[str, int]:
-    """Return the parameters of NEXT that say after which decision it goes on; None: from the first."""
-    at, id_ = cursor or (-1, 0)
-    return {"after": at, "after_id": id_}
+def cursors(question: Question, parts: int) -> list[list[int]]:
+    """Return the cursors with which so many parts of the time begin, the oldest first."""
+    since, until = to_us(question.since), to_us(question.until)
+    edges = [since + (until - since) * part // parts for part in range(parts + 1)]
+    return [[first, 0, last] for first, last in pairwise(edges)]
 
 
-def _us(column: Any) -> Any:
-    return type_coerce(column, BigInteger)
+def after(cursor: Sequence[int]) -> dict[str, Any]:
+    """Return the parameters of NEXT: the decisions after the instant and id at which a part stands, up to its end."""
+    at, id_, until = cursor
+    return {"since": from_us(at), "until": from_us(until), "after_id": id_}
 
 
 _DECIDED: Final = (
@@ -50,12 +50,10 @@ COUNT: Final = select(func.count(Decision.id)).where(*_DECIDED)
 
 
 def _next_decisions() -> Select[*tuple[Any, ...]]:
-    at = _us(Decision.at)
-    after, after_id = bindparam("after", type_=BigInteger()), bindparam("after_id", type_=BigInteger())
     return (
         select(
             Decision.id,
-            at.label("at"),
+            type_coerce(Decision.at, BigInteger).label("at"),
             Decision.subject_id,
             Decision.version_id,
             Decision.fired,
@@ -69,7 +67,10 @@ def _next_decisions() -> Select[*tuple[Any, ...]]:
         .join(Request, Request.id == Decision.subject_id)
         .outerjoin(Client, Client.id == Request.client_id)
         .outerjoin(DecisionDetail, DecisionDetail.decision_id == Decision.id)
-        .where(*_DECIDED, at >= after, or_(at > after, and_(at == after, Decision.id > after_id)))
+        .where(
+            *_DECIDED,
+            or_(Decision.at > bindparam("since", type_=UtcDateTime()), Decision.id > bindparam("after_id")),
+        )
         .order_by(Decision.at, Decision.id)
         .limit(bindparam("most"))
     )

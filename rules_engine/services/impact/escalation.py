@@ -20,7 +20,7 @@ from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Request, UtcDateTime, WorkKind
 from rules_engine.services.company.reference import Reference, reference
 from rules_engine.services.facts.requests import IMPLEMENTED
-from rules_engine.services.impact.parts import Budget, Json, Question, Slice, add_to, titles_of
+from rules_engine.services.impact.parts import NO_END, Budget, Json, Question, Slice, add_to, shares, titles_of
 from rules_engine.services.impact.past_clients import PastClients
 from rules_engine.services.impact.past_stretches import CALLS, PastStretches, Stretch
 from rules_engine.services.records import settings_store
@@ -57,31 +57,26 @@ class _Plans:
 class EscalationImpact:
     """Compares when the rules in force and those of the draft would have acted."""
 
-    splits = False
-
     def total(self, session: Session, question: Question) -> int:
-        requests = session.scalar(_COUNT, _span(question)) or 0
-        calls = len(rows(session, CALLS, _calls_after(question, 0, 1_000_000)))
-        return requests + calls
+        return (session.scalar(_COUNT, _span(question)) or 0) + len(_calls(session, question, [0, NO_END]))
+
+    def beginnings(self, session: Session, question: Question, parts: int) -> list[Json]:
+        requests = session.scalars(_IDS, _span(question)).all()
+        calls = [row.id for row in _calls(session, question, [0, NO_END])]
+        pairs = zip(shares(requests, parts), shares(calls, parts), strict=True)
+        return [_beginning({"requests": some, "calls": others}) for some, others in pairs]
 
     def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
-        state = json.loads(json.dumps(state)) if state else _beginning()
+        state = json.loads(json.dumps(state))
         work = _Work(session, question, state)
         done = 0
         while budget.allows(done):
-            if state["phase"] == "requests":
-                found = work.requests(budget.batch(_BATCH))
-            else:
-                found = work.calls(budget.batch(_BATCH))
+            most = budget.batch(_BATCH)
+            found = work.requests(most) or work.calls(most)
             done += found
             if found == 0:
-                if state["phase"] == "calls":
-                    return Slice(state, done, True, work.changes)
-                state["phase"], state["after"] = "calls", 0
+                return Slice(state, done, True, work.changes)
         return Slice(state, done, False, work.changes)
-
-    def merged(self, states: Sequence[Json]) -> Json:
-        return states[0]
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
         left_out: dict[str, list[str]] = {}
@@ -103,10 +98,9 @@ class EscalationImpact:
         }
 
 
-def _beginning() -> Json:
+def _beginning(cursor: Json) -> Json:
     return {
-        "phase": "requests",
-        "after": 0,
+        "cursor": cursor,
         "sample": 0,
         "changed": 0,
         "cut": 0,
@@ -130,7 +124,8 @@ class _Work:
 
     def requests(self, most: int) -> int:
         """Compare the next requests; return how many they were."""
-        here = {**_span(self._question), "after": self._state["after"], "most": most}
+        cursor = self._state["cursor"]["requests"]
+        here = {**_span(self._question), "after": cursor[0], "last": cursor[1], "most": most}
         found = self._session.scalars(_NEXT, here).all()
         plans = self._of(WorkKind.REQUEST)
         past = PastStretches(self._session, self._picture, self._clients, plans.fields, self._question.until)
@@ -139,18 +134,19 @@ class _Work:
             for stretch in stretches[request.id]:
                 if stretch.stages[-1].until_us > self._since:
                     self._compare(stretch, plans, WorkKind.REQUEST)
-            self._state["after"] = request.id
+            cursor[0] = request.id
         return len(found)
 
     def calls(self, most: int) -> int:
         """Compare the next planned calls; return how many they were."""
-        found = rows(self._session, CALLS, _calls_after(self._question, self._state["after"], most))
+        cursor = self._state["cursor"]["calls"]
+        found = _calls(self._session, self._question, cursor, most)
         plans = self._of(WorkKind.CALLBACK)
         past = PastStretches(self._session, self._picture, self._clients, plans.fields, self._question.until)
         for stretch in past.of_calls(found):
             self._compare(stretch, plans, WorkKind.CALLBACK)
         if found:
-            self._state["after"] = found[-1].id
+            cursor[0] = found[-1].id
         return len(found)
 
     def _of(self, kind: WorkKind) -> _Plans:
@@ -239,8 +235,10 @@ def _span(question: Question) -> dict[str, Any]:
     return {"since": question.since, "until": question.until}
 
 
-def _calls_after(question: Question, after: int, most: int) -> dict[str, int]:
-    return {"since": to_us(question.since), "until": to_us(question.until), "after": after, "most": most}
+def _calls(session: Session, question: Question, cursor: Sequence[int], most: int = NO_END) -> Sequence[Any]:
+    after, last = cursor
+    span = {"since": to_us(question.since), "until": to_us(question.until)}
+    return rows(session, CALLS, {**span, "after": after, "last": last, "most": most})
 
 
 _TOUCHED: Final = (
@@ -249,6 +247,10 @@ _TOUCHED: Final = (
     or_(Request.closed_at.is_(None), Request.closed_at >= bindparam("since", type_=UtcDateTime())),
 )
 _COUNT: Final = select(func.count(Request.id)).where(*_TOUCHED)
+_IDS: Final = select(Request.id).where(*_TOUCHED).order_by(Request.id)
 _NEXT: Final = (
-    select(Request).where(*_TOUCHED, Request.id > bindparam("after")).order_by(Request.id).limit(bindparam("most"))
+    select(Request)
+    .where(*_TOUCHED, Request.id > bindparam("after"), Request.id <= bindparam("last"))
+    .order_by(Request.id)
+    .limit(bindparam("most"))
 )

@@ -1,7 +1,7 @@
 """What the reckoning of an impact is made of: parts, a budget for one slice, what the slice found, who reckons.
 
-A long one is split by time into parts that several workers do beside each other. Each part is a work item of its own:
-its subject is the impact's id × MOST_PARTS + the part's number.
+A long one is split into parts that several workers do beside each other. Each part is a work item of its own: its
+subject is the impact's id × MOST_PARTS + the part's number.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ Json = dict[str, Any]
 MOST_PARTS: Final = 8
 SPLIT_FROM: Final = 10_000
 """From so many subjects on several workers are worth their trouble."""
+NO_END: Final = 2**63 - 1
 
 
 def subject_of(impact_id: int, part: int) -> int:
@@ -54,7 +55,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be compared: the rules in force with the draft, over `[since, until)`; of that now `[first, last)`.
+    """What is to be compared: the rules in force with the draft, over `[since, until)`.
 
     `live` and `draft` are documents; of an unfinished draft its finished rules are compared.
     """
@@ -67,14 +68,15 @@ class Question:
     draft_rules: Ruleset
     since: datetime
     until: datetime
-    first: datetime
-    last: datetime
     days: int
 
 
 @dataclass(slots=True)
 class Slice:
-    """What one slice found. `state` is what the next one goes on from, JSON; `changes` are new ones."""
+    """What one slice found. `state` is what the next one goes on from, JSON; `changes` are new ones.
+
+    In a state `cursor` says where a part stands and where it ends. All else are figures that add up, see `sum_of`.
+    """
 
     state: Json
     done: int
@@ -85,23 +87,20 @@ class Slice:
 class Reckoner(Protocol):
     """Reckons the impact of one decision. It only reads; what it keeps between slices stands in the state."""
 
-    splits: bool
-    """Whether parts of the time can be reckoned each alone."""
-
     def total(self, session: Session, question: Question) -> int:
         """Return how many subjects there are in all parts, for the bar."""
         ...
 
-    def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
-        """Return what came of one slice; `state` is {} at the beginning and is not changed."""
+    def beginnings(self, session: Session, question: Question, parts: int) -> list[Json]:
+        """Return the states that so many parts begin with, or fewer where it cannot be split so; the oldest first."""
         ...
 
-    def merged(self, states: Sequence[Json]) -> Json:
-        """Return the state of the whole from those of its parts, of which one that does not split has one."""
+    def step(self, session: Session, question: Question, state: Json, budget: Budget) -> Slice:
+        """Return what came of one slice of a part; `state` is not changed."""
         ...
 
     def result(self, session: Session, question: Question, state: Json) -> Json:
-        """Return the figures of the whole, JSON."""
+        """Return the figures of the whole, JSON, from the state of its only part or from what all add up to."""
         ...
 
 
@@ -122,6 +121,23 @@ def titles_of(*bodies: Json) -> dict[str, dict[str, str]]:
             both = dict(title) if isinstance(title, Mapping) else {"ru": title, "en": title}
             found[str(rule.get("id"))] = both
     return found
+
+
+def shares(ids: Sequence[int], parts: int) -> list[list[int]]:
+    """Return the cursors of so many equal parts of rising ids: after which each begins, and with which it ends.
+
+    The last has no end: what is added meanwhile is its own.
+    """
+    ends = [ids[len(ids) * part // parts - 1] if len(ids) * part // parts else 0 for part in range(1, parts)]
+    return [[after, last] for after, last in zip([0, *ends], [*ends, NO_END], strict=True)]
+
+
+def whole_of(states: Sequence[Json]) -> Json:
+    """Return the figures of all parts together; of a single part its state as it is."""
+    if len(states) == 1:
+        return states[0]
+    figures: Json = sum_of([{key: value for key, value in state.items() if key != "cursor"} for state in states])
+    return figures
 
 
 def sum_of(parts: Sequence[Any]) -> Any:

@@ -399,6 +399,7 @@ CALLS: Final = (
     )
     .where(
         Callback.id > bindparam("after"),
+        Callback.id <= bindparam("last"),
         Callback.opened_at.is_not(None),
         Callback.manager_id.is_not(None),
         _us(Callback.opened_at) < bindparam("until", type_=BigInteger()),

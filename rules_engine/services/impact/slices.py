@@ -29,6 +29,7 @@ from rules_engine.services.impact.parts import (
     Slice,
     part_of,
     subject_of,
+    whole_of,
 )
 from rules_engine.services.queue import work
 from rules_engine.services.queue.crash_points import reach
@@ -65,15 +66,14 @@ def work_at(sessions: sessionmaker[Session], claim: Claim, now: datetime, budget
         if row is not None and row.state in impact.RUNNING:
             reckoner = RECKONERS[row.decision]
             try:
-                whole = question_of(session, row)
-                total = row.total or reckoner.total(session, whole)
-                parts = row.progress.get("parts") or _parts(reckoner, total)
-                question = question_of(session, row, number, len(parts))
+                question = question_of(session, row)
+                total = row.total or reckoner.total(session, question)
+                parts = row.progress.get("parts") or _parts(session, reckoner, question, total)
                 found = reckoner.step(session, question, parts[number]["state"], budget)
                 others = [part for place, part in enumerate(parts) if place != number]
                 if found.is_over and all(part["is_over"] for part in others):
                     states = [found.state if place == number else part["state"] for place, part in enumerate(parts)]
-                    result = reckoner.result(session, whole, reckoner.merged(states))
+                    result = reckoner.result(session, question, whole_of(states))
             except PravilaError as error:
                 failure = f"{error.message('ru')}\n{error.message('en')}"
 
@@ -107,17 +107,15 @@ def forget() -> None:
     assignment.forget()
 
 
-def _parts(reckoner: Reckoner, total: int) -> list[Json]:
+def _parts(session: Session, reckoner: Reckoner, question: Question, total: int) -> list[Json]:
     """Return the parts as they begin."""
-    number = MOST_PARTS if reckoner.splits and total >= SPLIT_FROM else 1
-    return [{"state": {}, "changes": 0, "is_over": False} for _ in range(number)]
+    beginnings = reckoner.beginnings(session, question, MOST_PARTS if total >= SPLIT_FROM else 1)
+    return [{"state": state, "changes": 0, "is_over": False} for state in beginnings]
 
 
-def question_of(session: Session, row: Impact, part: int = 0, parts: int = 1) -> Question:
-    """Return what a part of an impact compares. Unfinished rules of the draft take no part."""
+def question_of(session: Session, row: Impact) -> Question:
+    """Return what an impact compares. Unfinished rules of the draft take no part."""
     version = session.get_one(RulesetVersion, row.version_id)
-    length = timedelta(days=row.days)
-    since = row.asked_at - length
     return Question(
         impact_id=row.id,
         version_id=version.id,
@@ -125,10 +123,8 @@ def question_of(session: Session, row: Impact, part: int = 0, parts: int = 1) ->
         draft=row.body,
         live_rules=usable(version.body)[0],
         draft_rules=usable(row.body)[0],
-        since=since,
+        since=row.asked_at - timedelta(days=row.days),
         until=row.asked_at,
-        first=since + length * part / parts,
-        last=since + length * (part + 1) / parts,
         days=row.days,
     )
 
