@@ -21,7 +21,7 @@ _REPEATS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`[from_us, until_us)`: what the row says then, and its clocks."""
+    """`[from_us, until_us)`: what the row says then, and its clocks. `facts` hold what the clocks show at `from_us`."""
 
     from_us: int
     until_us: int
@@ -38,41 +38,74 @@ class Acted:
     times: int = 1
 
 
-def acts(plan: EscalationPlan, stages: Sequence[Stage], known: frozenset[str], max_transfers: int) -> list[Acted]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """A rule whose past is recorded. `fields` are those among its own that time moves; equal to itself alone."""
+
+    planned: RulePlan
+    fields: tuple[str, ...]
+    transfers: bool
+
+
+def followed(plan: EscalationPlan, known: frozenset[str]) -> tuple[Followed, ...]:
+    """Return the rules that look at no field beyond `known`, in order."""
+    return tuple(
+        Followed(
+            planned,
+            tuple(key for condition in planned.times for key in (condition.field, condition.other) if key),
+            planned.transfers,
+        )
+        for planned in plan.rules
+        if fields_of(planned) <= known
+    )
+
+
+def shared(live: Sequence[Followed], draft: Sequence[Followed]) -> tuple[Followed, ...]:
+    """Return the rules of the draft, those that are the same in both as they stand in `live`."""
+    by_id = {one.planned.id: one for one in live}
+    return tuple(
+        known if (known := by_id.get(one.planned.id)) is not None and _is_same(known, one) else one for one in draft
+    )
+
+
+def acts(
+    rules: Sequence[Followed], stages: Sequence[Stage], max_transfers: int, firsts: dict[Followed, int | None]
+) -> list[Acted]:
     """Return which rules would have acted in a stretch, by instant and order of the rules.
 
-    Rules that look at fields beyond `known` are left out. After the first transfer the stretch is over; a transfer is
-    taken to find somebody.
+    After the first transfer the stretch is over; a transfer is taken to find somebody. `firsts` keeps what was found in
+    these stages, for another look with rules that are partly the same.
     """
-    found: list[tuple[int, int, RulePlan]] = []
-    for place, planned in enumerate(plan.rules):
-        if not fields_of(planned) <= known:
-            continue
-        at = first_match(planned, stages, max_transfers)
+    found: list[tuple[int, int, Followed]] = []
+    for place, rule in enumerate(rules):
+        if rule in firsts:
+            at = firsts[rule]
+        else:
+            at = firsts[rule] = first_match(rule, stages, max_transfers)
         if at is not None:
-            found.append((at, place, planned))
+            found.append((at, place, rule))
     found.sort(key=lambda one: one[:2])
-    transfer = next((at for at, _, planned in found if planned.transfers), None)
+    transfer = next((at for at, _, rule in found if rule.transfers), None)
     kept = []
-    for at, _, planned in found:
+    for at, _, rule in found:
         if transfer is not None and at > transfer:
             break
-        kept.append(Acted(planned.id, at, _times(planned, at, stages, transfer)))
+        kept.append(Acted(rule.planned.id, at, _times(rule, at, stages, transfer)))
     return kept
 
 
-def first_match(planned: RulePlan, stages: Sequence[Stage], max_transfers: int) -> int | None:
+def first_match(rule: Followed, stages: Sequence[Stage], max_transfers: int) -> int | None:
     """Return the first instant at which a rule holds; None: it never does."""
     for stage in stages:
-        if not planned.fixed(stage.facts):
+        if not rule.planned.fixed(stage.facts):
             continue
         start = stage.from_us
-        if planned.transfers:
+        if rule.transfers:
             times = stage.clocks.times
             if times.assigned_us is None or int(str(stage.facts.get("request.times_reassigned", 0))) >= max_transfers:
                 continue
             start = max(start, times.line_until_us or start)
-        at = _first_in(planned, stage, start)
+        at = _first_in(rule, stage, start)
         if at is not None:
             return at
     return None
@@ -100,13 +133,24 @@ def _written(actions: Sequence[Action]) -> list[str]:
     return [action.written for action in actions]
 
 
-def _first_in(planned: RulePlan, stage: Stage, start: int) -> int | None:
-    fields = [key for condition in planned.times for key in (condition.field, condition.other) if key]
+def _is_same(one: Followed, other: Followed) -> bool:
+    """Return whether two rules hold at the same instants and act as often."""
+    return (one.planned.rule.when, one.transfers, one.planned.period) == (
+        other.planned.rule.when,
+        other.transfers,
+        other.planned.period,
+    )
+
+
+def _first_in(rule: Followed, stage: Stage, start: int) -> int | None:
+    planned = rule.planned
     at: int | None = start
     for _ in range(_STEPS):
         if at is None or at >= stage.until_us:
             return None
-        seen = {**stage.facts, **stage.clocks.facts_at(at, fields)} if fields else stage.facts
+        seen = stage.facts
+        if at != stage.from_us and rule.fields:
+            seen = {**seen, **stage.clocks.facts_at(at, rule.fields)}
         if planned.holds(seen):
             return at
         if closed := [gate for gate in planned.gates if not gate.holds(seen)]:
@@ -119,11 +163,11 @@ def _first_in(planned: RulePlan, stage: Stage, start: int) -> int | None:
     return None
 
 
-def _times(planned: RulePlan, first: int, stages: Sequence[Stage], transfer: int | None) -> int:
+def _times(rule: Followed, first: int, stages: Sequence[Stage], transfer: int | None) -> int:
     """Return how often a rule that repeats would have acted, its first time counted."""
+    planned = rule.planned
     if planned.period is None:
         return 1
-    fields = [key for condition in planned.times for key in (condition.field, condition.other) if key]
     end = stages[-1].until_us if transfer is None else min(transfer + 1, stages[-1].until_us)
     times = 1
     for number in range(1, _REPEATS):
@@ -131,6 +175,6 @@ def _times(planned: RulePlan, first: int, stages: Sequence[Stage], transfer: int
         if at is None or at >= end:
             break
         stage = next(one for one in stages if one.from_us <= at < one.until_us)
-        if planned.holds({**stage.facts, **stage.clocks.facts_at(at, fields)}):
+        if planned.holds({**stage.facts, **stage.clocks.facts_at(at, rule.fields)}):
             times += 1
     return times

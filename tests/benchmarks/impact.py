@@ -57,6 +57,9 @@ DECIDED = 240
 BEGIN = datetime(2026, 7, 1, 8, tzinfo=UTC)
 UNTIL = BEGIN + timedelta(days=85)
 WORKED_ON = timedelta(hours=5)
+ANSWER_WITHIN = 30
+"""Minutes, as round the clock."""
+ANSWERED_AFTER = timedelta(minutes=20)
 LIMIT_SECONDS = 30.0
 _CHUNK = 5_000
 
@@ -210,10 +213,12 @@ def _rows(
         like = by_size[amount >= 150_000][number % len(by_size[amount >= 150_000])]
         at = BEGIN + timedelta(days=1) + (number - 1_000_000) * step
         manager = like.decision.chosen_manager_id
+        due = {"answer_within": ANSWER_WITHIN, "answer_due_at": at + timedelta(minutes=ANSWER_WITHIN)}
         made[Request].append({
             "id": number, "source": "bench", "external_id": f"B-{number}", "body_hash": "", "received_at": at,
             "amount_minor": amount * 100, "expected_value_minor": amount * 100, "status": RequestStatus.WON,
             "status_at": at, "closed_at": at + WORKED_ON, "manager_id": manager, "tags": [],
+            "assigned_at": at, "first_answer_at": at + ANSWERED_AFTER, **due,
         })  # fmt: skip
         made[Decision].append({
             "id": number, "decision": ASSIGNMENT, "subject_kind": "request", "subject_id": number, "at": at,
@@ -226,7 +231,7 @@ def _rows(
         made[Assignment].append({
             "id": number, "request_id": number, "manager_id": manager, "assigned_at": at,
             "ended_at": at + WORKED_ON, "end_reason": "closed", "cause": AssignmentCause.RULE,
-            "decision_id": number, "first_answer_at": at + timedelta(minutes=20),
+            "decision_id": number, "first_answer_at": at + ANSWERED_AFTER, **due,
         })  # fmt: skip
         made[LedgerEntry].append({
             "at": at, "month": f"{at:%Y-%m}", "request_id": number, "manager_id": manager, "assignment_id": number,

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.escalation_plan import EscalationPlan
-from rules_engine.decisions.impact_escalation import Acted, acts, fields_of, same_rules
+from rules_engine.decisions.impact_escalation import Acted, Followed, acts, fields_of, followed, same_rules, shared
 from rules_engine.decisions.instants import from_us, to_us
 from rules_engine.language.model import Action, Ruleset
 from rules_engine.language.vocabulary import FIELDS
@@ -39,19 +39,18 @@ _BATCH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class _Plans:
-    live: EscalationPlan
-    draft: EscalationPlan
+    live: tuple[Followed, ...]
+    draft: tuple[Followed, ...]
+    fields: frozenset[str]
     is_same: bool
 
     @classmethod
     def of(cls, question: Question, kind: WorkKind) -> "_Plans":
         live = EscalationPlan.of(question.live_rules, kind.value)
         draft = EscalationPlan.of(question.draft_rules, kind.value)
-        return cls(live, draft, same_rules(live, draft))
-
-    @property
-    def fields(self) -> frozenset[str]:
-        return self.live.fields | self.draft.fields
+        of_live = followed(live, KNOWN)
+        of_draft = shared(of_live, followed(draft, KNOWN))
+        return cls(of_live, of_draft, live.fields | draft.fields, same_rules(live, draft))
 
 
 class EscalationImpact:
@@ -157,8 +156,9 @@ class _Work:
 
     def _compare(self, stretch: Stretch, plans: _Plans, kind: WorkKind) -> None:
         self._state["sample"] += 1
-        live = self._acts(plans.live, stretch)
-        draft = live if plans.is_same else self._acts(plans.draft, stretch)
+        firsts: dict[Followed, int | None] = {}
+        live = acts(plans.live, stretch.stages, self._most_transfers, firsts)
+        draft = live if plans.is_same else acts(plans.draft, stretch.stages, self._most_transfers, firsts)
         self._count(stretch, live, self._question.live_rules, 0)
         self._count(stretch, draft, self._question.draft_rules, 1)
         if plans.is_same:
@@ -182,14 +182,11 @@ class _Work:
             }
         )
 
-    def _acts(self, plan: EscalationPlan, stretch: Stretch) -> list[Acted]:
-        return acts(plan, stretch.stages, KNOWN, self._most_transfers)
-
     def _is_within(self, one: Acted | None) -> bool:
         return one is not None and self._since <= one.at_us < self._until
 
-    def _transfers(self, found: Sequence[Acted], plan: EscalationPlan) -> bool:
-        transferring = {planned.id for planned in plan.rules if planned.transfers}
+    def _transfers(self, found: Sequence[Acted], rules: Sequence[Followed]) -> bool:
+        transferring = {one.planned.id for one in rules if one.transfers}
         return any(one.rule in transferring for one in found)
 
     def _count(self, stretch: Stretch, found: Sequence[Acted], ruleset: Ruleset, side: int) -> None:

@@ -5,10 +5,11 @@ kept over time (priority, texts) is taken as it is now.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Any, Final, cast
 
 from sqlalchemy import BigInteger, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
@@ -92,6 +93,8 @@ class PastStretches:
         self._picture = picture
         self._clients = clients
         self._wanted = frozenset(wanted)
+        self._of_clocks = self._wanted & CLOCK_FIELDS
+        self._of_holder = self._wanted & _KNOWN_OF_HOLDER
         self._of_clients = frozenset(key for key in self._wanted if key.startswith(_CLIENTS))
         self._until = to_us(until)
         self._line_minutes = settings_store.number(session, settings_store.LINE_MINUTES)
@@ -155,7 +158,7 @@ class PastStretches:
         clocks = CallbackClocks(times, due_us=call.due_at, opened_us=us)
         facts |= self._clock_facts(clocks, us)
         facts |= {"item.kind": "callback", "item.times_postponed": call.times_postponed}
-        facts |= person_facts("manager", holder, NOTHING, us, self._wanted & _KNOWN_OF_HOLDER)
+        facts |= person_facts("manager", holder, NOTHING, us, self._of_holder)
         return Stage(us, end, {key: value for key, value in facts.items() if value is not None}, clocks)
 
     def _stretches(
@@ -171,7 +174,8 @@ class PastStretches:
         closed = to_us(request.closed_at) if request.closed_at else self._until
         transfers = 0
         returned = frozenset(one.at for one in statuses if one.actor == SYSTEM)
-        past = _Past(request, statuses, contacts, steps, returned)
+        unmoved = {name: getattr(request, name) for name in UNMOVED}
+        past = _Past(request, unmoved, statuses, contacts, steps, returned)
         for row in assignments:
             if begin < min(row.assigned_at, self._until) and past.is_open(begin):
                 yield self._stretch(past, None, begin, min(row.assigned_at, self._until), transfers)
@@ -231,7 +235,7 @@ class PastStretches:
         facts: dict[str, Canonical | None] = {**of_client, **self._clock_facts(clocks, us)}
         facts |= own_facts(seen, self._wanted)
         if holder is not None:
-            facts |= person_facts("manager", holder, NOTHING, us, self._wanted & _KNOWN_OF_HOLDER)
+            facts |= person_facts("manager", holder, NOTHING, us, self._of_holder)
         return Stage(us, until, {key: value for key, value in facts.items() if value is not None}, clocks)
 
     def _client_facts(
@@ -249,7 +253,7 @@ class PastStretches:
         return dict(facts), clocks.times
 
     def _clock_facts(self, clocks: RequestClocks, us: int) -> dict[str, Canonical | None]:
-        return clocks.facts_at(us, self._wanted & CLOCK_FIELDS)
+        return clocks.facts_at(us, self._of_clocks)
 
     def _line(self, row: Any | None, holder: ManagerRef | None, us: int) -> Interval | None:
         if row is None or holder is None or row.line_busy_at is None or row.line_busy_at > us:
@@ -263,6 +267,7 @@ class _Past:
     """What is recorded of one request."""
 
     request: Request
+    unmoved: Mapping[str, Any]
     statuses: Sequence[_Status]
     contacts: Sequence[_Contact]
     steps: Sequence[Interval]
@@ -291,12 +296,13 @@ class _Past:
         return self.status(us, None).is_open
 
     def row_at(self, row: Any | None, us: int, transfers: int) -> Request:
-        """Return the request as its row stood at an instant."""
+        """Return the request as its row stood at an instant: to be read, it belongs to no session."""
         now = self.request
         answered = self.first_answer(row, us)
-        return Request(
+        # A real Request takes longer to make than its facts take to read.
+        seen = SimpleNamespace(
             id=now.id,
-            **{name: getattr(now, name) for name in UNMOVED},
+            **self.unmoved,
             status=self.status(us, row),
             times_reassigned=transfers,
             contact_attempts=sum(1 for one in self.contacts if one.is_missed and one.at <= us),
@@ -305,6 +311,7 @@ class _Past:
             answer_within=row.answer_within if row is not None else None,
             times_waiting=sum(1 for one in self.statuses if one.after == "waiting_client" and one.at <= us),
         )
+        return cast(Request, seen)
 
     def first_answer(self, row: Any | None, us: int) -> int | None:
         if row is None or row.first_answer_at is None or row.first_answer_at > us:
