@@ -18,6 +18,7 @@ from rules_engine.services.impact import impact
 from rules_engine.services.impact.bonus import BonusImpact
 from rules_engine.services.impact.callbacks import CallbacksImpact
 from rules_engine.services.impact.parts import Json, Reckoner
+from rules_engine.services.impact.past_calls import Courses
 from rules_engine.services.impact.slices import question_of
 from rules_engine.services.records import settings_store
 from rules_engine.services.records.incoming import ContactIn
@@ -197,6 +198,38 @@ def test_slices_of_one_and_of_all_give_the_same(lives: dict[str, sessionmaker[Se
         whole = reckoned(session, CallbacksImpact(), "callbacks", DRAFT, 30)
         assert reckoned(session, CallbacksImpact(), "callbacks", DRAFT, 30, most=1) == whole
         assert reckoned(session, CallbacksImpact(), "callbacks", DRAFT, 30, most=1, parts=3) == whole
+
+
+SILENCE, _, BOUGHT, NEED = DRAFT["rules"]
+QUIET = rule(
+    "quiet", {"all": [condition("client.days_since_payment", "ge", 9), condition("client.segment", "is", "active")]},
+    {"action": "set_segment", "segment": "quiet"},
+)  # fmt: skip
+OTHERS = {
+    "without silence": (PAID, BOUGHT, NEED),
+    "without the segment that another rule asks for": (SILENCE, BOUGHT, NEED),
+    "another order": (NEED, BOUGHT, PAID, SILENCE),
+    "a day earlier": (SILENCE, PAID, BOUGHT, {**NEED, "when": condition("client.expected_need_in_days", "le", 8)}),
+    "other days": (SILENCE, PAID, BOUGHT, {**NEED, "then": [call("need_soon", within_days=1)]}),
+    "a rule that waits for its own day": (SILENCE, PAID, BOUGHT, NEED, QUIET),
+    "a rule before one that asks for what it does": (QUIET, SILENCE, PAID, BOUGHT, NEED),
+    "a rule that never holds": (
+        SILENCE, PAID, BOUGHT, NEED,
+        rule("never", condition("client.days_since_payment", "ge", 900), call("lapsing")),
+    ),
+    "only another title": ({**SILENCE, "title": {"ru": "Тишина", "en": "Silence"}}, PAID, BOUGHT, NEED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_whom_no_changed_rule_concerns_is_played_once_with_what_two_plays_give(
+    lives: dict[str, sessionmaker[Session]], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = {**DRAFT, "rules": [*OTHERS[name]]}
+    with lives["draft"]() as session:
+        once = reckoned(session, CallbacksImpact(), "callbacks", draft, 30)
+        monkeypatch.setattr(Courses, "different", property(lambda self: None, lambda self, course: None), raising=False)
+        assert reckoned(session, CallbacksImpact(), "callbacks", draft, 30) == once
 
 
 def bonus(rate: str, *more: dict[str, Any]) -> dict[str, Any]:

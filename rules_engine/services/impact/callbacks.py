@@ -19,7 +19,7 @@ from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Client, UtcDateTime
 from rules_engine.services.company.reference import Reference, reference
 from rules_engine.services.impact.parts import NO_END, Budget, Json, Question, Slice, add_to, shares, titles_of
-from rules_engine.services.impact.past_calls import Course, PastCalls, PlannedCall, week_of
+from rules_engine.services.impact.past_calls import Courses, PastCalls, PlannedCall, week_of
 from rules_engine.services.impact.past_clients import PastClients
 from rules_engine.services.records import settings_store
 from rules_engine.services.records.reading import rows
@@ -44,8 +44,7 @@ class CallbacksImpact:
         state = json.loads(json.dumps(state))
         picture = reference(session)
         past = PastCalls(session, picture, PastClients(session, picture), to_us(question.since), to_us(question.until))
-        live, draft = (Course(CallbackPlan.of(rules)) for rules in (question.live_rules, question.draft_rules))
-        is_same = _written(live) == _written(draft)
+        courses = Courses(question.live_rules, question.draft_rules)
         done = 0
         changes: list[Json] = []
         while budget.allows(done):
@@ -58,8 +57,7 @@ class CallbacksImpact:
             for client_id in ids:
                 if not budget.allows(done):
                     break
-                before = past.planned(clients[client_id], live)
-                then = before if is_same else past.planned(clients[client_id], draft)
+                before, then = past.planned(clients[client_id], courses)
                 changes += _compare(picture, state, client_id, before, then)
                 state["cursor"][0] = client_id
                 done += 1
@@ -168,14 +166,6 @@ def _capacity(session: Session, picture: Reference, manager_id: int, weeks: Sequ
         days = (monday + timedelta(days=place) for place in range(7))
         found[week] = daily * sum(1 for day in days if one.presence.day_windows(day))
     return found
-
-
-def _written(course: Course) -> list[Any]:
-    rules = course.plan.ruleset
-    return [
-        *((rule.id, rule.when, [action.written for action in rule.then]) for rule in rules.rules if rule.enabled),
-        [action.written for action in rules.otherwise],
-    ]
 
 
 def _fields(planned: Any) -> frozenset[str]:

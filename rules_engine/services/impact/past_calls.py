@@ -18,6 +18,7 @@ from rules_engine.decisions.callback_plan import CallbackPlan
 from rules_engine.decisions.callbacks import Limits, Situation, decide_callbacks
 from rules_engine.decisions.instants import DAY_US, NEVER_US, from_us, to_us
 from rules_engine.language.engines.native import NativeEngine
+from rules_engine.language.model import Action, Rule, Ruleset
 from rules_engine.language.values import Facts
 from rules_engine.models import ActionState, Callback, Firing, FiringAction, UtcDateTime
 from rules_engine.services.callbacks.planning import FIRING_KIND
@@ -69,6 +70,34 @@ class Course:
         self.ids = [rule.id for rule in plan.ruleset.rules]
 
 
+class Courses:
+    """Both rulesets, and the rules in which they differ.
+
+    `different` holds those rules as either has them; None where more differs than single rules. Where none of them
+    could act on a client, both plan the same for him.
+    """
+
+    def __init__(self, live: Ruleset, draft: Ruleset) -> None:
+        self.live, self.draft = Course(CallbackPlan.of(live)), Course(CallbackPlan.of(draft))
+        of_live, of_draft = _enabled(live), _enabled(draft)
+        self.different: Course | None = None
+        both = of_live.keys() & of_draft.keys()
+        in_order = [id_ for id_ in of_live if id_ in both] == [id_ for id_ in of_draft if id_ in both]
+        if in_order and _written(live.otherwise) == _written(draft.otherwise):
+            unlike = [
+                rule
+                for rules, others in ((of_live, of_draft), (of_draft, of_live))
+                for rule in rules.values()
+                if rule.id not in others or not _is_same(rule, others[rule.id])
+            ]
+            numbered = tuple(replace(rule, id=str(number)) for number, rule in enumerate(unlike))
+            self.different = Course(CallbackPlan.of(replace(live, rules=numbered, otherwise=())))
+
+    @property
+    def fields(self) -> frozenset[str]:
+        return self.live.plan.fields | self.draft.plan.fields
+
+
 class PastCalls:
     """Plays courses on clients over `[since_us, until_us)`."""
 
@@ -107,9 +136,13 @@ class PastCalls:
                 self.segments.setdefault(row.item_id, (row.result or {}).get("before"))
         return found
 
-    def planned(self, client: PastClient, course: Course) -> list[PlannedCall]:
-        """Return the calls that this course plans for a client, in order."""
-        return _Played(self, client, course).calls()
+    def planned(self, client: PastClient, courses: Courses) -> tuple[list[PlannedCall], list[PlannedCall]]:
+        """Return the calls that the rules in force plan for a client, in order, and those of the draft."""
+        live = _Played(self, client, courses.live, courses.fields, courses.different)
+        found = live.calls()
+        if not live.could_differ:
+            return found, found
+        return found, _Played(self, client, courses.draft, courses.fields, None).calls()
 
     def caller(self, client: PastClient, us: int) -> ManagerRef | None:
         """Return the owner if he worked here then, else the cover."""
@@ -122,19 +155,23 @@ class PastCalls:
 
 
 class _Played:
-    """One course played on one client."""
+    """One course played on one client; `watched` are rules that do not act, and of which is told whether they could."""
 
-    def __init__(self, over: PastCalls, client: PastClient, course: Course) -> None:
+    def __init__(
+        self, over: PastCalls, client: PastClient, course: Course, fields: frozenset[str], watched: Course | None
+    ) -> None:
         self._over = over
         self._course = course
+        self._watched = watched
+        self._watched_next: int | None = None
+        self.could_differ = watched is None
         # What this course adds to his contacts is nobody else's.
         self._client = replace(client, contacts=list(client.contacts))
         self._segment: str | None = over.segments.get(client.id, client.card.segment) or None
         self._real = {(row.occasion, row.cause, row.cycle): row for row in over._real.get(client.id, ())}
         self._calls = [_real_call(row) for row in self._real.values() if row.created_at < over._since]
         self._found: list[PlannedCall] = []
-        fields = course.plan.fields | NEEDED
-        self._wanted = frozenset(key for key in fields if key.partition(".")[0] in ("client", "owner", "now"))
+        self._wanted = frozenset(key for key in fields | NEEDED if key.partition(".")[0] in ("client", "owner", "now"))
         self._person = frozenset(key for key in fields if key in ("manager.name", "manager.team", "manager.skills"))
 
     def calls(self) -> list[PlannedCall]:
@@ -147,9 +184,12 @@ class _Played:
             coming = [one for one in (following, deeds[place] if place < len(deeds) else None) if one is not None]
             # A call that this course alone has made is a contact from then on.
             coming += [one.closes_us for one in self._calls if not one.is_real and one.closes_us > us]
-            if not coming or min(coming) >= over._until:
+            us = min(coming, default=over._until)
+            if self._watched_next is not None and self._watched_next < min(us, over._until):
+                # They would have had him looked at in between: as good as a match.
+                self.could_differ = True
+            if us >= over._until:
                 break
-            us = min(coming)
             self._make_what_is_due(us)
         return self._found
 
@@ -195,6 +235,9 @@ class _Played:
             for joined in outcome.joined:
                 self._join(joined.call_id, joined.occasion)
             retry = outcome.retry_us
+        if self._watched is not None and not self.could_differ:
+            self.could_differ = any(self._watched.matching(one) for one in of_events)
+            self._watched_next = self._watched.plan.next_change_us(of_events, clocks, us)
         found = [course.plan.next_change_us(of_events, clocks, us), retry]
         return min((one for one in found if one is not None and one > us), default=None)
 
@@ -312,6 +355,18 @@ class _Played:
             )
             if is_forbidden or pointless:
                 one.closes_us = us
+
+
+def _enabled(ruleset: Ruleset) -> dict[str, Rule]:
+    return {rule.id: rule for rule in ruleset.rules if rule.enabled}
+
+
+def _is_same(rule: Rule, other: Rule) -> bool:
+    return rule.when == other.when and _written(rule.then) == _written(other.then)
+
+
+def _written(actions: Sequence[Action]) -> list[str]:
+    return [action.written for action in actions]
 
 
 def week_of(picture: Reference, us: int) -> str:

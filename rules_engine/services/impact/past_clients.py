@@ -121,6 +121,8 @@ class PastClients:
 
     def of(self, client_ids: Collection[int]) -> dict[int, PastClient]:
         """Return these clients; whoever does not exist is left out."""
+        if not client_ids:
+            return {}
         missing = sorted(set(client_ids) - self._known.keys())
         if len(self._known) + len(missing) > 20 * _BATCH:
             self._known.clear()
