@@ -213,6 +213,15 @@ OTHERS = {
     "other days": (SILENCE, PAID, BOUGHT, {**NEED, "then": [call("need_soon", within_days=1)]}),
     "a rule that waits for its own day": (SILENCE, PAID, BOUGHT, NEED, QUIET),
     "a rule before one that asks for what it does": (QUIET, SILENCE, PAID, BOUGHT, NEED),
+    "a rule that holds for two days": (
+        SILENCE, PAID, BOUGHT, NEED,
+        rule("between", condition("client.days_since_payment", "between", [37, 38]), call("lapsing")),
+    ),
+    "a rule on the segment that another takes from him": (
+        SILENCE, PAID, BOUGHT, NEED,
+        rule("first", {"all": [condition("event.name", "is", "payment"), condition("client.segment", "is_empty")]},
+             call("returned")),
+    ),
     "a rule that never holds": (
         SILENCE, PAID, BOUGHT, NEED,
         rule("never", condition("client.days_since_payment", "ge", 900), call("lapsing")),

@@ -221,6 +221,9 @@ class _Played:
         matching: set[str] = set()
         for one in of_events:
             matching.update(course.matching(one))
+        # On the facts that the other course would have here: before what these rules do to his segment.
+        if self._watched is not None and not self.could_differ:
+            self.could_differ = any(self._watched.matching(one) for one in of_events)
         retry = None
         if matching or course.plan.ruleset.otherwise:
             ordered = [id_ for id_ in course.ids if id_ in matching]
@@ -235,8 +238,7 @@ class _Played:
             for joined in outcome.joined:
                 self._join(joined.call_id, joined.occasion)
             retry = outcome.retry_us
-        if self._watched is not None and not self.could_differ:
-            self.could_differ = any(self._watched.matching(one) for one in of_events)
+        if self._watched is not None:
             self._watched_next = self._watched.plan.next_change_us(of_events, clocks, us)
         found = [course.plan.next_change_us(of_events, clocks, us), retry]
         return min((one for one in found if one is not None and one > us), default=None)
