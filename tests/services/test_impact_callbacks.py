@@ -14,6 +14,7 @@ from rules_engine import db
 from rules_engine.decisions.instants import to_us
 from rules_engine.models import Callback, CallbackState, Client, Impact, RulesetVersion, WorkItem
 from rules_engine.services.clients.wakes import ask_for_clients
+from rules_engine.services.drafts.trying import usable
 from rules_engine.services.impact import impact
 from rules_engine.services.impact.bonus import BonusImpact
 from rules_engine.services.impact.callbacks import CallbacksImpact
@@ -202,20 +203,23 @@ def test_slices_of_one_and_of_all_give_the_same(lives: dict[str, sessionmaker[Se
 
 SILENCE, _, BOUGHT, NEED = DRAFT["rules"]
 QUIET = rule(
-    "quiet", {"all": [condition("client.days_since_payment", "ge", 9), condition("client.segment", "is", "active")]},
-    {"action": "set_segment", "segment": "quiet"},
+    "quiet",
+    {"all": [condition("client.days_since_last_payment", "ge", 9), condition("client.segment", "is", "active")]},
+    {"action": "set_segment", "segment": "lapsing"},
 )  # fmt: skip
 OTHERS = {
     "without silence": (PAID, BOUGHT, NEED),
     "without the segment that another rule asks for": (SILENCE, BOUGHT, NEED),
     "another order": (NEED, BOUGHT, PAID, SILENCE),
-    "a day earlier": (SILENCE, PAID, BOUGHT, {**NEED, "when": condition("client.expected_need_in_days", "le", 8)}),
+    "a day earlier": (
+        SILENCE, PAID, BOUGHT, {**NEED, "when": {"all": [condition("client.expected_need_in_days", "le", 8)]}},
+    ),
     "other days": (SILENCE, PAID, BOUGHT, {**NEED, "then": [call("need_soon", within_days=1)]}),
     "a rule that waits for its own day": (SILENCE, PAID, BOUGHT, NEED, QUIET),
     "a rule before one that asks for what it does": (QUIET, SILENCE, PAID, BOUGHT, NEED),
     "a rule that holds for two days": (
         SILENCE, PAID, BOUGHT, NEED,
-        rule("between", condition("client.days_since_payment", "between", [37, 38]), call("lapsing")),
+        rule("between", condition("client.days_since_last_payment", "between", [37, 38]), call("lapsing")),
     ),
     "a rule on the segment that another takes from him": (
         SILENCE, PAID, BOUGHT, NEED,
@@ -224,7 +228,7 @@ OTHERS = {
     ),
     "a rule that never holds": (
         SILENCE, PAID, BOUGHT, NEED,
-        rule("never", condition("client.days_since_payment", "ge", 900), call("lapsing")),
+        rule("never", condition("client.days_since_last_payment", "ge", 900), call("lapsing")),
     ),
     "only another title": ({**SILENCE, "title": {"ru": "Тишина", "en": "Silence"}}, PAID, BOUGHT, NEED),
 }  # fmt: skip
@@ -235,6 +239,7 @@ def test_whom_no_changed_rule_concerns_is_played_once_with_what_two_plays_give(
     lives: dict[str, sessionmaker[Session]], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draft = {**DRAFT, "rules": [*OTHERS[name]]}
+    assert usable(draft)[1] == frozenset()
     with lives["draft"]() as session:
         once = reckoned(session, CallbacksImpact(), "callbacks", draft, 30)
         monkeypatch.setattr(Courses, "different", property(lambda self: None, lambda self, course: None), raising=False)
