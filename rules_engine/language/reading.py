@@ -70,17 +70,17 @@ class Report:
         self.add("bad_id", path, limit=CODE_LENGTH)
         return None
 
-    def words(self, value: object, path: str) -> Words:
-        """Return a title: one text for both languages, or an object with either of them or both."""
+    def words(self, value: object, path: str, limit: int = _TITLE_LENGTH, *, may_be_empty: bool = False) -> Words:
+        """Return a title or a note: one text for both languages, or an object with either of them or both."""
         if isinstance(value, str):
-            text = self.text(value, path, _TITLE_LENGTH) or ""
+            text = self.text(value, path, limit, may_be_empty=may_be_empty) or ""
             return Words(text, text)
         if not isinstance(value, dict) or not value:
             self.add("wrong_words", path)
             return Words("", "")
         self.mapping(value, path, ("ru", "en"))
         sides = {
-            lang: self.text(value[lang], f"{path}/{lang}", _TITLE_LENGTH, may_be_empty=True) or ""
+            lang: self.text(value[lang], f"{path}/{lang}", limit, may_be_empty=True) or ""
             for lang in ("ru", "en")
             if lang in value
         }

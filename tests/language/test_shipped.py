@@ -1,6 +1,7 @@
 """The rulesets that ship: valid, explained, proved by cases, and said in the words of the glossary."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.language.test_vocabulary import FORBIDDEN
 
 FOLDER = Path(next(iter(rulesets.__path__)))
 SHIPPED = ["assignment", "escalation", "callbacks"]
+ALL = [*SHIPPED, "bonus", "bonus_today"]
+CYRILLIC = re.compile("[А-Яа-яЁё]")
 
 
 def document_of(name: str) -> Any:
@@ -63,14 +66,30 @@ def test_every_rule_that_can_fire_has_three_cases(shipped: Ruleset) -> None:
 
 def test_every_rule_says_why_it_exists_and_what_it_does(shipped: Ruleset) -> None:
     for rule in shipped.rules:
-        assert rule.note
         assert rule.title.ru
         assert rule.title.en
         for lang in ("ru", "en"):
             text = rule_text(shipped, rule, lang)
             assert text.endswith(".")
             assert not FORBIDDEN.search(text)
-        assert not FORBIDDEN.search(rule.note + rule.title.ru)
+        assert not FORBIDDEN.search(rule.title.ru)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_note_and_title_is_there_in_both_languages(name: str) -> None:
+    ruleset = parse(document_of(name))
+    for words in (*(rule.note for rule in ruleset.rules), *(rule.title for rule in ruleset.rules), ruleset.title):
+        assert CYRILLIC.search(words.ru)
+        assert words.en
+        assert not CYRILLIC.search(words.en)
+        assert not FORBIDDEN.search(words.ru)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_note_names_the_same_numbers_in_both_languages(name: str) -> None:
+    for rule in parse(document_of(name)).rules:
+        ru, en = [re.sub(r"[ ,.\u00a0](?=\d)", "", one) for one in (rule.note.ru, rule.note.en)]
+        assert sorted(re.findall(r"\d+", ru)) == sorted(re.findall(r"\d+", en)), rule.id
 
 
 def test_it_looks_only_at_fields_that_are_filled(shipped: Ruleset) -> None:

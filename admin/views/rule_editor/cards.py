@@ -11,8 +11,9 @@ from admin.views.rule_editor.places import Complaint
 from admin.views.rule_editor.sentences import Part, Speaker
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
-from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy, Words
+from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE, Mode
+from rules_engine.language.notes import note_text, other_text, words_of
 from rules_engine.services.drafts.body import (
     Body,
     Node,
@@ -140,6 +141,7 @@ class OpenCard:
 class Card:
     """One rule. `number` is None for `otherwise`; `review_on` is an ISO date or "".
 
+    `note` is in the reader's language, else in the other; `other_note` is what stands there beside it, "" for nothing.
     `hits`: how much of the last month it would take, None where that cannot be said; `live_hits` the same of what is in
     force, None where the rule is not in it.
     """
@@ -148,6 +150,7 @@ class Card:
     number: int | None
     title: str
     note: str
+    other_note: str
     enabled: bool
     parts: tuple[Part, ...]
     complaints: tuple[Complaint, ...]
@@ -210,7 +213,8 @@ class Cards:
             id=rule_id,
             number=number,
             title=_("Otherwise") if number is None else title_of(rule, self._lang),
-            note=str(rule.get("note") or ""),
+            note=note_text(rule.get("note"), self._lang),
+            other_note=other_text(rule.get("note"), self._lang),
             enabled=enabled,
             parts=self._speaker.rule(rule),
             complaints=tuple(one for one in self._complaints if one.rule == rule_id),
@@ -315,10 +319,7 @@ def mode_options(chosen: str) -> tuple[Option, ...]:
 
 def title_of(rule: Node, lang: str) -> str:
     """Return a rule's title in one language; where that is empty in the other, else its id."""
-    title = rule.get("title")
-    if isinstance(title, dict):
-        return Words(str(title.get("ru") or ""), str(title.get("en") or "")).text(lang) or str(rule["id"])
-    return str(title or rule["id"])
+    return words_of(rule.get("title")).text(lang) or str(rule["id"])
 
 
 def _written(rule: Node, at: str) -> str:

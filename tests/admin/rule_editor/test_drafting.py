@@ -179,7 +179,21 @@ class TestRules:
         assert refused.status_code == 422 and "Правилу нужно имя." in refused.text
         head.do("rename", "own", "title", title="Наш клиент", note="почему")
         assert rule_of(head, "own")["title"] == {"ru": "Наш клиент", "en": "Own client"}
-        assert rule_of(head, "own")["note"] == "почему"
+        assert rule_of(head, "own")["note"] == {"ru": "почему"}
+
+    def test_a_note_is_read_and_edited_in_the_language_of_its_reader(self, head: Editor) -> None:
+        head.do("rename", "own", "title", title="Свой клиент", note="Клиент ждёт.")
+        head.browser.post("/locale", {"locale": "en", "next": ""})
+        form = head.open(edit="own", at="title")
+        assert '<textarea id="t-note"' in form and "In Russian it says: “Клиент ждёт.”" in form
+
+        head.do("rename", "own", "title", title="Own client", note="The client waits.")
+
+        assert rule_of(head, "own")["note"] == {"ru": "Клиент ждёт.", "en": "The client waits."}
+        assert '<p class="why-note">The client waits.' in head.open()
+        head.browser.post("/locale", {"locale": "ru", "next": ""})
+        assert '<p class="why-note">Клиент ждёт.' in head.open()
+        assert "По-английски сказано: «The client waits.»" in head.open(edit="own", at="title")
 
     def test_a_removed_rule_leaves_its_test_case_to_be_looked_at(self, head: Editor) -> None:
         head.do("remove-rule", "large", "remove")
