@@ -8,6 +8,7 @@ from rules_engine.language.kinds import REFERENCE_LABELS, ReferenceKind, Words
 from rules_engine.language.near import near
 from rules_engine.language.problems import Problem
 from rules_engine.language.references import References
+from rules_engine.language.vocabulary.shipped import shipped_name
 
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 CODE_LENGTH = 60
@@ -91,13 +92,17 @@ class Report:
         known = self.references.known(kind) if self.references and self.looks_up else None
         if known is None or value in known or value in also:
             return
-        label = REFERENCE_LABELS[kind]
+        label, shipped = REFERENCE_LABELS[kind], shipped_name(kind, value)
+        # The word of another row would say that what is there is missing.
+        word = shipped if shipped and not {shipped.ru, shipped.en} & set(known.values()) else Words(value, value)
         self.add(
             "unknown_reference",
             path,
             kind_ru=label.ru,
             kind_en=label.en,
             value=value,
+            value_ru=word.ru,
+            value_en=word.en,
             suggestion=near(value, (*known, *also)),
         )
 

@@ -16,6 +16,7 @@ from rules_engine.language.ruleset import parse, to_json
 from rules_engine.language.sentence import rule_text
 from rules_engine.language.thresholds import fields_used
 from rules_engine.language.vocabulary import FIELDS
+from rules_engine.services.rules.rulebook import StoredReferences
 from tests.language.test_vocabulary import FORBIDDEN
 
 FOLDER = Path(next(iter(rulesets.__path__)))
@@ -90,6 +91,15 @@ def test_a_note_names_the_same_numbers_in_both_languages(name: str) -> None:
     for rule in parse(document_of(name)).rules:
         ru, en = [re.sub(r"[ ,.\u00a0](?=\d)", "", one) for one in (rule.note.ru, rule.note.en)]
         assert sorted(re.findall(r"\d+", ru)) == sorted(re.findall(r"\d+", en)), rule.id
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_sentence_says_a_code_also_where_the_company_has_nothing_of_what_it_names(name: str) -> None:
+    ruleset = parse(document_of(name))
+    for rule in ruleset.rules:
+        assert re.findall("[A-Za-z]+", rule_text(ruleset, rule, "ru", names=StoredReferences({}))) == [], rule.id
+    off = [rule_text(ruleset, rule, "en") for rule in ruleset.rules if not rule.enabled]
+    assert not re.search(r"“(key|english)”|: en\b", " ".join(off))
 
 
 def test_it_looks_only_at_fields_that_are_filled(shipped: Ruleset) -> None:

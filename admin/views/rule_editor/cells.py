@@ -243,7 +243,7 @@ class Cells:
             return code
         if declared.reference in OPEN_LISTS and not declared.choices:
             return plain
-        if not named:
+        if not named or declared.readings:
             return plain
         return self._unknown(plain, declared, named)
 
@@ -273,8 +273,9 @@ class Cells:
         """Return the values of a field with their names, in the reader's language and in the other."""
         if declared.key not in self._kept:
             other = "en" if self.lang == "ru" else "ru"
-            choices = {one.value: one.label.text(other) for one in declared.choices}
-            pairs = self._conditions.values_of(declared)
+            choices = {one.value: one.label.text(other) for one in (*declared.choices, *declared.readings)}
+            words = [(one.value, one.label.text(self.lang)) for one in declared.readings]
+            pairs = [*self._conditions.values_of(declared), *words]
             self._kept[declared.key] = [(value, label, choices.get(value, label)) for value, label in pairs]
         return self._kept[declared.key]
 

@@ -201,7 +201,9 @@ class Conditions:
         if not seen:
             return Widget("lines", ("\n".join(typed.values),), suffix=unit)
         chosen = {canonical_text(value) for value in typed.values}
-        options = tuple(Option(value, value, canonical_text(value) in chosen) for value in seen)
+        options = tuple(
+            Option(value, declared.choice_label(value, self._lang), canonical_text(value) in chosen) for value in seen
+        )
         listed = {canonical_text(value) for value in seen}
         others = [value for value in typed.values if canonical_text(value) not in listed]
         return Widget("checks", ("\n".join(others),), options, free=True)

@@ -24,6 +24,7 @@ from rules_engine.language.kinds import (
 )
 from rules_engine.language.vocabulary import EXCLUSIVE, FIELDS, OPERATORS, ActionSpec, Choice, Field, Param, actions_of
 from rules_engine.language.vocabulary.actions import POOL_ARGUMENT, POOLS
+from rules_engine.language.vocabulary.shipped import SHIPPED_NAMES
 from rules_engine.language.vocabulary.terms import ParamType
 
 _MOVED = {
@@ -159,6 +160,7 @@ def _field(field: Field) -> str:
     if field.reference:
         notes.append(_both(REFERENCE_LABELS[field.reference]))
     kind = ", ".join(notes) + (f": {_choices(field.choices)}" if field.choices else "")
+    kind += f"; читается · reads as: {_choices(field.readings)}" if field.readings else ""
     later = "" if field.implemented else "<br>пока не заполняется · not filled yet"
     return _row(
         f"`{field.key}`",
@@ -179,6 +181,17 @@ def _pools() -> Iterator[str]:
     for pool in POOLS:
         needs = f"`{POOL_ARGUMENT[pool.value][0]}`" if pool.value in POOL_ARGUMENT else ""
         yield _row(f"`{pool.value}`", pool.label.ru, pool.label.en, needs)
+    names = [
+        f"{_both(REFERENCE_LABELS[kind])} `{value}` {_both(words)}"
+        for kind, listed in SHIPPED_NAMES.items()
+        for value, words in listed.items()
+    ]
+    yield ""
+    yield (
+        "Поставляемые правила называют то, чего в компании может ещё не быть; в предложениях это слова, а умение можно "
+        "написать у менеджера любым из них. · The shipped rules name what a company may not have yet; sentences say "
+        f"words for it, and a skill may be written beside a manager as any of them: {'; '.join(names)}."
+    )
 
 
 def _actions(decision: Decision) -> Iterator[str]:

@@ -55,8 +55,15 @@ def lang(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-def cells_of(lang: str, decision: Decision = Decision.ASSIGNMENT) -> Cells:
-    reader, lists = Reader(lang, MOSCOW), Lists()
+class NewCompany(Lists):
+    """A company that has nothing yet of what the shipped rules name."""
+
+    def known(self, kind: ReferenceKind) -> Mapping[str, str] | None:
+        return {}
+
+
+def cells_of(lang: str, decision: Decision = Decision.ASSIGNMENT, lists: Lists | None = None) -> Cells:
+    reader, lists = Reader(lang, MOSCOW), lists or Lists()
     return Cells(
         decision,
         reader,
@@ -91,6 +98,9 @@ def cells_of(lang: str, decision: Decision = Decision.ASSIGNMENT) -> Cells:
         ("request.channel", "phone or chat", "in", ["phone", "chat"]),
         ("request.service", "Хостинг; VPS", "in", ["Хостинг", "VPS"]),
         ("request.service", "«Хостинг; VPS»", "is", "hosting"),
+        ("request.language", "Английский", "is", "en"),
+        ("request.language", "English; Kazakh", "in", ["en", "kk"]),
+        ("request.language", "эсперанто", "is", "эсперанто"),
         ("client.owner", "анна  орлова", "is", "anna"),
         ("client.owner", "указан", "is_filled", None),
         ("client.is_old", "да", "is", True),
@@ -244,6 +254,24 @@ def test_the_shipped_rules_come_back_as_they_left(lang: str, decision: str) -> N
     assert [line.kind for line in read_lines(body, columns, rows, cells, new_id=new_id)] == [LineKind.UNCHANGED] * len(
         rows
     )
+
+
+def test_the_shipped_rules_say_no_code_before_the_company_has_what_they_name(lang: str) -> None:
+    body = json.loads((ROOT / "rulesets/assignment.json").read_text(encoding="utf-8"))
+    cells = cells_of(lang, lists=NewCompany())
+    said = {text for one in body["rules"] for text in lay_out(one, Decision.ASSIGNMENT, cells).texts.values()}
+    columns, rows = tabled(body, cells)
+
+    assert not said & {"en", "team:key", "skill:english"}
+    assert {"отдел «Ключевые»", "team “Key accounts”"} & said
+    assert {"английский", "English"} & said
+    kinds = [line.kind for line in read_lines(body, columns, rows, cells, new_id=new_id)]
+    assert set(kinds) == {LineKind.UNCHANGED}
+
+
+def test_what_only_the_shipped_rules_name_is_not_lent_to_a_new_row(lang: str) -> None:
+    with pytest.raises(CellRefused):
+        cells_of(lang, lists=NewCompany()).read_parameter("assign", "to", "отдел «Ключевые»")
 
 
 class TestRows:
