@@ -7,6 +7,7 @@ from datetime import date
 
 from admin.views.rule_editor.actions import ActionForm, Actions
 from admin.views.rule_editor.conditions import ConditionForm, Conditions, Option, Typed
+from admin.views.rule_editor.leftovers import Leftover, leftovers
 from admin.views.rule_editor.places import Complaint
 from admin.views.rule_editor.sentences import Part, Speaker
 from admin.views.rule_editor.wording import _
@@ -160,6 +161,7 @@ class Card:
     review_on: str = ""
     is_last: bool = False
     inside: OpenCard | None = None
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def is_otherwise(self) -> bool:
@@ -174,7 +176,7 @@ class Card:
 
 
 class Cards:
-    """Makes the cards of one body for one person."""
+    """Makes the cards of one body for one person; of a draft, `live` is what is in force."""
 
     def __init__(
         self,
@@ -185,8 +187,9 @@ class Cards:
         hits: Mapping[str, int] | None = None,
         live_hits: Mapping[str, int] | None = None,
         complaints: Sequence[Complaint] = (),
+        live: Body | None = None,
     ) -> None:
-        self._body, self._speaker, self._lang = body, speaker, lang
+        self._body, self._speaker, self._lang, self._live = body, speaker, lang, live
         self._hits, self._live_hits, self._complaints = hits, live_hits, complaints
 
     def all(self, inside: "Inside | None" = None) -> list[Card]:
@@ -224,7 +227,16 @@ class Cards:
             review_on=str(rule.get("review_on") or ""),
             is_last=is_last,
             inside=inside.of(rule, self._complaints) if inside and opened else None,
+            leftovers=self._leftovers(rule),
         )
+
+    def _leftovers(self, rule: Node) -> tuple[Leftover, ...]:
+        if self._live is None or (rule["id"] != OTHERWISE and rule["id"] not in rule_ids(self._live)):
+            return ()
+        live = rule_of(self._live, rule["id"])
+        if all(live.get(key) == rule.get(key) for key in ("when", "then")):
+            return ()
+        return tuple(leftovers(rule, live, Decision(self._body["decision"]), self._speaker, self._lang))
 
 
 class Inside:
