@@ -236,14 +236,14 @@ class Cells:
             return flag
         named = self._named(declared)
         if not named and declared.reference is None:
-            return plain
+            return self._conditions.meant(declared, plain)
         codes = {value for value, _label, _other in self._labels(declared)}
         code = plain if plain in codes else named.get(folded(plain))
         if code:
             return code
         if declared.reference in OPEN_LISTS and not declared.choices:
             return plain
-        if not named or declared.readings:
+        if not named:
             return plain
         return self._unknown(plain, declared, named)
 
@@ -273,9 +273,8 @@ class Cells:
         """Return the values of a field with their names, in the reader's language and in the other."""
         if declared.key not in self._kept:
             other = "en" if self.lang == "ru" else "ru"
-            choices = {one.value: one.label.text(other) for one in (*declared.choices, *declared.readings)}
-            words = [(one.value, one.label.text(self.lang)) for one in declared.readings]
-            pairs = [*self._conditions.values_of(declared), *words]
+            choices = {one.value: one.label.text(other) for one in declared.choices}
+            pairs = self._conditions.values_of(declared)
             self._kept[declared.key] = [(value, label, choices.get(value, label)) for value, label in pairs]
         return self._kept[declared.key]
 

@@ -70,6 +70,14 @@ class Field:
                 return reading.label.text(lang)
         return value
 
+    def meant_by(self, text: str) -> str:
+        """Return the value for which a free text is the word, in either language; the text itself where it is none."""
+        said = text.strip().casefold()
+        for reading in self.readings:
+            if said in (reading.label.ru.casefold(), reading.label.en.casefold()):
+                return reading.value
+        return text
+
 
 class Operand(StrEnum):
     """What stands on the right side of an operator."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from admin.views.rule_editor.actions import Actions
 from admin.views.rule_editor.cells import Cells
-from admin.views.rule_editor.conditions import Conditions
+from admin.views.rule_editor.conditions import Conditions, Typed
 from admin.views.rule_editor.pasted import rows_of, text_of
 from admin.views.rule_editor.sentences import Speaker
 from admin.views.rule_editor.table_headings import heading, read_heading
@@ -41,6 +42,9 @@ class Lists:
             ReferenceKind.SKILL: {"kk": "казахский"},
             ReferenceKind.SERVICE: {"hosting": "Хостинг; VPS"},
         }.get(kind)
+
+    def written(self, key: str) -> tuple[str, ...]:
+        return ()
 
 
 @pytest.fixture(scope="module", params=["ru", "en"])
@@ -339,3 +343,38 @@ class TestRows:
         columns = [Column(Part.NAME), Column(Part.MORE_WHEN)]
         (line,) = read_lines(body, columns, [[name, "совсем другое"]], cells, new_id=new_id)
         assert (line.kind, list(line.problems)) == (LineKind.UNCHANGED, [1])
+
+
+class Sends(Lists):
+    """A company whose programs send the word for a language, not its code."""
+
+    def written(self, key: str) -> tuple[str, ...]:
+        return ("английский", "kk") if key == "request.language" else ()
+
+
+class TestLanguages:
+    def conditions(self, lang: str, lists: Lists) -> Conditions:
+        return Conditions(Decision.ASSIGNMENT, lang, Reader(lang, MOSCOW), lists)
+
+    def test_a_form_shows_a_word_and_takes_it(self, lang: str) -> None:
+        conditions = self.conditions(lang, Lists())
+        node = condition("request.language", "is", "en")
+        typed = conditions.typed(node)
+        (shown,) = conditions.form(typed, candidates=False).widget.values
+
+        assert shown == ("английский" if lang == "ru" else "English")
+        assert conditions.read(replace(typed, values=(shown,))) == (node, {})
+
+    def test_boxes_are_labelled_with_words(self, lang: str) -> None:
+        conditions = self.conditions(lang, Sends())
+        widget = conditions.form(Typed("request.language", "in", ("kk", "en")), candidates=False).widget
+
+        assert [one.value for one in widget.options] == ["английский", "kk"]
+        assert widget.options[1].label == ("казахский" if lang == "ru" else "Kazakh")
+        assert widget.values == ("английский" if lang == "ru" else "English",)
+
+    def test_a_word_that_programs_send_is_taken_as_it_stands(self, lang: str) -> None:
+        node, _errors = self.conditions(lang, Sends()).read(Typed("request.language", "is", ("английский",)))
+        assert node["value"] == "английский"
+        cells = cells_of(lang, lists=Sends())
+        assert cells.read_condition("request.language", "английский")["value"] == "английский"

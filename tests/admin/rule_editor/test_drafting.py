@@ -151,7 +151,7 @@ class TestAction:
 
 def leftover(text: str, rule_id: str) -> str:
     """Return the hint about old numbers under a card."""
-    found = re.search(rf'id="leftovers-{rule_id}"[^>]*>((?:\s*<div class="finding told">.*?</div>)*)', text, re.S)
+    found = re.search(rf'id="leftovers-{rule_id}"[^>]*>((?:\s*<div class="finding told">.*?</div>)?)', text, re.S)
     return found[1] if found else ""
 
 
