@@ -82,7 +82,7 @@ def show(key: str, number: int | None, of_draft: bool, as_json: bool) -> None:
             "title": rule.title.text(lang),
             "enabled": rule.enabled,
             "sentence": rule_text(ruleset, rule, lang, names=names),
-            "note": rule.note,
+            "note": rule.note.text(lang),
         }
         for rule in ruleset.rules
     ]

@@ -8,9 +8,11 @@ from typing import Any
 
 from rules_engine.decisions.fair_share import ValueStep
 from rules_engine.language.engines.base import Facts, FailedCondition
+from rules_engine.language.kinds import ReferenceKind
 from rules_engine.language.model import Pool
 from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS
+from rules_engine.language.vocabulary.shipped import spellings
 
 
 # Nobody changes one, but frozen it takes nine times as long to make, and a decision makes one of every manager.
@@ -98,7 +100,8 @@ class Roster:
             case "duty":
                 return [c for c in present if c.id in self.duty]
             case "skill":
-                return [c for c in present if pool.argument in c.skills]
+                wanted = spellings(ReferenceKind.SKILL, pool.argument or "")
+                return [c for c in present if not wanted.isdisjoint(c.skills)]
             case _:
                 team = self.team_of(pool)
                 return [c for c in present if team is not None and c.team == team]

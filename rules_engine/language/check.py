@@ -108,7 +108,7 @@ def _rule(
         return None
     rule_id = _rule_id(row.get("id"), path, report, seen)
     title = report.words(row["title"], f"{path}/title") if "title" in row else Words(rule_id, rule_id)
-    note = report.text(row.get("note", ""), f"{path}/note", LIMIT_NOTE, may_be_empty=True) or ""
+    note = report.words(row.get("note", ""), f"{path}/note", LIMIT_NOTE, may_be_empty=True)
     enabled = row.get("enabled", True)
     if not isinstance(enabled, bool):
         report.add("wrong_type", f"{path}/enabled", expected=FieldType.BOOLEAN)

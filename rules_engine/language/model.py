@@ -171,7 +171,7 @@ class Rule:
 
     id: str
     title: Words
-    note: str
+    note: Words
     enabled: bool
     when: Group | None
     then: tuple[Action, ...]

@@ -76,7 +76,7 @@ _SENTENCES: dict[str, Words] = {
     "no_offset": Words("у момента времени не указан часовой пояс", "the instant has no offset"),
     "not_allowed": Words("значение «{value}» недопустимо", "the value “{value}” is not allowed"),
     "out_of_range": Words("значение вне пределов: {low} … {high}", "the value is out of range: {low} … {high}"),
-    "unknown_reference": Words("{kind_ru} «{value}» не найден(а)", "{kind_en} “{value}” does not exist"),
+    "unknown_reference": Words("{kind_ru} «{value_ru}» не найден(а)", "{kind_en} “{value_en}” does not exist"),
     # actions
     "no_actions": Words("не сказано, что сделать", "it is not said what to do"),
     "unknown_action": Words("неизвестное действие «{value}»", "unknown action “{value}”"),

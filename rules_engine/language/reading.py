@@ -8,6 +8,7 @@ from rules_engine.language.kinds import REFERENCE_LABELS, ReferenceKind, Words
 from rules_engine.language.near import near
 from rules_engine.language.problems import Problem
 from rules_engine.language.references import References
+from rules_engine.language.vocabulary.shipped import shipped_name
 
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\Z")
 CODE_LENGTH = 60
@@ -70,17 +71,17 @@ class Report:
         self.add("bad_id", path, limit=CODE_LENGTH)
         return None
 
-    def words(self, value: object, path: str) -> Words:
-        """Return a title: one text for both languages, or an object with either of them or both."""
+    def words(self, value: object, path: str, limit: int = _TITLE_LENGTH, *, may_be_empty: bool = False) -> Words:
+        """Return a title or a note: one text for both languages, or an object with either of them or both."""
         if isinstance(value, str):
-            text = self.text(value, path, _TITLE_LENGTH) or ""
+            text = self.text(value, path, limit, may_be_empty=may_be_empty) or ""
             return Words(text, text)
         if not isinstance(value, dict) or not value:
             self.add("wrong_words", path)
             return Words("", "")
         self.mapping(value, path, ("ru", "en"))
         sides = {
-            lang: self.text(value[lang], f"{path}/{lang}", _TITLE_LENGTH, may_be_empty=True) or ""
+            lang: self.text(value[lang], f"{path}/{lang}", limit, may_be_empty=True) or ""
             for lang in ("ru", "en")
             if lang in value
         }
@@ -91,13 +92,17 @@ class Report:
         known = self.references.known(kind) if self.references and self.looks_up else None
         if known is None or value in known or value in also:
             return
-        label = REFERENCE_LABELS[kind]
+        label, shipped = REFERENCE_LABELS[kind], shipped_name(kind, value)
+        # The word of another row would say that what is there is missing.
+        word = shipped if shipped and not {shipped.ru, shipped.en} & set(known.values()) else Words(value, value)
         self.add(
             "unknown_reference",
             path,
             kind_ru=label.ru,
             kind_en=label.en,
             value=value,
+            value_ru=word.ru,
+            value_en=word.en,
             suggestion=near(value, (*known, *also)),
         )
 

@@ -181,12 +181,17 @@ class _Writer:
         """Return the values in the order and the spelling in which they were written."""
         written = condition.written_values()
         if field.type in (FieldType.TEXT, FieldType.LIST):
-            return [name_of(field.reference, str(item).strip(), self._names) for item in written]
+            return [self._worded(field, str(item).strip()) for item in written]
         if field.type in (FieldType.CHOICE, FieldType.REFERENCE):
             return [show(field, str(item), self._lang, names=self._names) for item in written]
         value = condition.value
         numbers = sorted(item for item in value if isinstance(item, int)) if isinstance(value, frozenset) else [value]
         return [show(field, item, self._lang, zone=self._zone) for item in numbers if isinstance(item, int)]
+
+    def _worded(self, field: Field, text: str) -> str:
+        """Return a text by its name, else by the word that its field has for it."""
+        known = name_of(field.reference, text, self._names, self._lang)
+        return field.choice_label(text, self._lang) if known == text else known
 
     def _listed(self, words: list[str], op: str) -> str:
         if op in ("not_in", "has_any", "has_all") or len(words) < 2:

@@ -64,7 +64,7 @@ def pool_words(pool: Pool, lang: str, names: References | None = None) -> str:
     label = _POOL_LABELS[pool.name].text(lang)
     if pool.argument is None:
         return label
-    name = name_of(POOL_ARGUMENT[pool.name][1], pool.argument, names)
+    name = name_of(POOL_ARGUMENT[pool.name][1], pool.argument, names, lang)
     if pool.name == "manager":
         return name
     return f"{label} «{name}»" if lang == "ru" else f"{label} “{name}”"
@@ -90,7 +90,7 @@ def _text(param: Param, value: str, say: Saying) -> str:
         return _line(value, say)
     shown = param.choice_label(value, say.lang)
     if shown == value and param.type is ParamType.PERSON:
-        return name_of(ReferenceKind.MANAGER, value, say.names)
+        return name_of(ReferenceKind.MANAGER, value, say.names, say.lang)
     return shown
 
 

@@ -7,6 +7,7 @@ from rules_engine.language.kinds import FieldType, ReferenceKind, Words
 from rules_engine.language.references import References
 from rules_engine.language.values import SCALE, Canonical, dump_scaled
 from rules_engine.language.vocabulary import Field
+from rules_engine.language.vocabulary.shipped import shipped_name
 
 NBSP = "\u00a0"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,9 +33,9 @@ def show(
     if isinstance(value, bool):
         return field.boolean_words[0 if value else 1].text(lang)
     if isinstance(value, tuple):
-        return ", ".join(name_of(field.reference, item, names) for item in value)
+        return ", ".join(name_of(field.reference, item, names, lang) for item in value)
     if isinstance(value, str):
-        known = name_of(field.reference, value, names)
+        known = name_of(field.reference, value, names, lang)
         return field.choice_label(value, lang) if known == value else known
     if field.type is FieldType.DATE:
         return show_date(date.fromordinal(value), lang)
@@ -109,7 +110,14 @@ def show_date(day: date, lang: str) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year:04d}"
 
 
-def name_of(kind: ReferenceKind | None, value: str, names: References | None) -> str:
-    """Return the name that the installation knows a reference by, the value itself where it knows none."""
-    known = names.known(kind) if names and kind else None
-    return known.get(value, value) if known else value
+def name_of(kind: ReferenceKind | None, value: str, names: References | None, lang: str) -> str:
+    """Return the name that the installation knows a reference by; of what only the shipped rules name, their word.
+
+    Any other value is its own name. So is one whose word is already that of another row: it would be taken for it.
+    """
+    known = (names.known(kind) if names and kind else None) or {}
+    if value in known:
+        return known[value]
+    shipped = shipped_name(kind, value)
+    word = shipped.text(lang) if shipped else value
+    return value if word in known.values() else word

@@ -174,6 +174,14 @@ class TestRefused:
         assert result.stderr.strip()
 
 
+def test_notes_are_printed_in_the_language_of_the_installation(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = {}
+    for lang in ("ru", "en"):
+        monkeypatch.setenv("PRAVILA_LOCALE", lang)
+        notes[lang] = told(run("rules", "show", "assignment", "--json"))["rules"][0]["note"]
+    assert notes == shipped_ruleset("assignment")["rules"][0]["note"]
+
+
 def test_a_file_without_errors_says_what_is_odd_in_it(run: Run, file: Callable[[Any], str]) -> None:
     everyone = {"action": "assign", "to": {"pool": "everyone"}}
     path = file(

@@ -177,6 +177,14 @@ class TestPools:
         people = roster(owner=3, cover=2, previous=1, duty=frozenset({2}))
         assert outcome(ruleset({"action": "assign", "to": to}), people).manager == manager
 
+    @pytest.mark.parametrize("written", ["english", "English", "английский", "Английский"])
+    def test_the_shipped_skill_is_whoever_has_it_by_any_of_its_names(self, written: str) -> None:
+        people = roster()
+        one = replace(people.candidates[2], skills=frozenset({written}))
+        people = replace(people, candidates={**people.candidates, 2: one})
+        to = {"pool": "skill", "skill": "english"}
+        assert outcome(ruleset({"action": "assign", "to": to}), people).manager == "boris"
+
     def test_pools_are_tried_in_order(self) -> None:
         rules = ruleset({"action": "assign", "to": [{"pool": "cover"}, {"pool": "team", "team": "south"}]})
         found = outcome(rules, roster())

@@ -496,7 +496,10 @@ class TestReferences:
     def test_a_disabled_rule_may_name_who_is_not_there(self) -> None:
         document = assignment()
         document["rules"][0]["then"][0]["to"] = {"pool": "team", "team": "key"}
-        assert len(problems(document, _People())) == 1
+        (missing,) = check(document, _People())
+        assert (missing.code, missing.data["value"]) == ("unknown_reference", "key")
+        assert missing.message("ru") == "отдел «Ключевые» не найден(а)"
+        assert missing.message("en") == "team “Key accounts” does not exist"
         document["rules"][0]["enabled"] = False
         assert problems(document, _People()) == []
 

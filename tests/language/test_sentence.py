@@ -38,6 +38,37 @@ def test_the_example_reads_in_russian_and_english() -> None:
     )
 
 
+class TestWhatTheShippedRulesNameBeforeACompanyHasIt:
+    def to(self, pool: dict[str, str]) -> Any:
+        document = assignment()
+        document["rules"][0]["then"] = [{"action": "assign", "to": pool}]
+        return document
+
+    def test_a_team_without_a_row_reads_as_a_word(self) -> None:
+        key = self.to({"pool": "team", "team": "key"})
+        assert "отдел «Ключевые»" in said(key, "ru")
+        assert "team “Key accounts”" in said(key, "en")
+
+    def test_the_name_of_the_company_comes_first(self) -> None:
+        assert "отдел «Ключевые клиенты»" in said(self.to({"pool": "team", "team": "key"}), "ru", _Names())
+
+    def test_the_word_of_another_row_is_not_lent(self) -> None:
+        class Names:
+            def known(self, kind: ReferenceKind) -> Mapping[str, str] | None:
+                return {"k1": "Ключевые"} if kind is ReferenceKind.TEAM else None
+
+        assert "отдел «key»" in said(self.to({"pool": "team", "team": "key"}), "ru", Names())
+
+    def test_a_skill_reads_as_a_word_and_any_other_as_it_is_written(self) -> None:
+        assert "умение «английский»" in said(self.to({"pool": "skill", "skill": "english"}), "ru")
+        assert "skill “English”" in said(self.to({"pool": "skill", "skill": "english"}), "en")
+        assert "умение «дизайн»" in said(self.to({"pool": "skill", "skill": "дизайн"}), "ru")
+
+    @pytest.mark.parametrize(("written", "ru"), [("en", "английский"), (" KK ", "казахский"), ("tlh", "tlh")])
+    def test_a_language_reads_as_a_word_where_there_is_one(self, written: str, ru: str) -> None:
+        assert f"язык: {ru}" in said(with_condition("request.language", "is", written), "ru")
+
+
 def test_otherwise_is_only_what_happens() -> None:
     spans = otherwise_spans(parse(assignment()), "ru")
     assert plain(spans).replace("\u00a0", " ") == (

@@ -49,6 +49,16 @@ def test_each_kind_of_change_in_one_rule_is_told() -> None:
     assert (changed.old["then"][0]["answer_within"], changed.new["then"][0]["answer_within"]) == (30, 15)
 
 
+def test_a_note_that_reads_the_same_in_both_languages_is_the_same_note() -> None:
+    old, new, other = five_rules(), five_rules(), five_rules()
+    old["rules"][0]["note"] = "Клиент ждёт."
+    new["rules"][0]["note"] = {"ru": "Клиент ждёт."}
+    other["rules"][0]["note"] = {"ru": "Клиент ждёт.", "en": "The client waits."}
+
+    assert told(old, new) == []
+    assert told(new, other, "en") == ["another note at “one”"]
+
+
 def test_otherwise_and_test_cases_are_compared_too() -> None:
     old = five_rules()
     new = cases.add_case("телефон", "ru", {"request.channel": "phone"}, {"fired": ["otherwise"]})(

@@ -80,6 +80,17 @@ class TestRequest:
         assert told["sentences"][0].startswith("The request goes to: Анна.")
         assert told["fired"][0]["title"] == "Otherwise"
 
+    def test_the_note_of_the_rule_is_in_the_language_of_the_reader(self, session: Session) -> None:
+        cast = make_cast(session)
+        note = {"ru": "Отношения стоят денег.", "en": "Relations are worth money."}
+        make_version(session, "assignment", assignment_rules({**OWN, "note": note}))
+        request = make_request(session, client=make_client(session, owner=cast.anna))
+        decide_and_assign(session, request, MONDAY)
+
+        told = {lang: explain_request(session, request.id, lang)["fired"][0]["note"] for lang in ("ru", "en")}
+
+        assert told == note
+
     def test_it_is_read_and_not_decided_again(self, session: Session) -> None:
         _, request = assigned(session)
         before = explain_request(session, request.id, "ru")

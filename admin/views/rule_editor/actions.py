@@ -14,6 +14,7 @@ from admin.views.rule_editor.typed import Reader
 from admin.views.rule_editor.wording import _, capital
 from rules_engine.language.kinds import REFERENCE_LABELS, Decision, ReferenceKind
 from rules_engine.language.kinds import FieldType as T
+from rules_engine.language.shown import name_of
 from rules_engine.language.vocabulary import ActionSpec, Param, ParamType, actions_of
 from rules_engine.language.vocabulary.actions import POOL_ARGUMENT, POOLS
 
@@ -199,7 +200,7 @@ class Actions:
             people = self._live(ReferenceKind.MANAGER)
             named = tuple(Option(login, name, login in values) for login, name in people.items())
             groups.append(OptionGroup(_("Person"), named))
-        return (*groups, *_missing(groups, values))
+        return (*groups, *self._missing(groups, values))
 
     def _pool_groups(self, values: Sequence[str]) -> tuple[OptionGroup, ...]:
         """Return every pool that can be chosen; `team:CODE` and the like name which one."""
@@ -209,10 +210,23 @@ class Actions:
             options = tuple(Option(f"{pool}:{value}", label) for value, label in self._live(kind).items())
             if options:
                 groups.append(OptionGroup(capital(REFERENCE_LABELS[kind].text(self._lang)), options))
-        return (*groups, *_missing(groups, values))
+        return (*groups, *self._missing(groups, values))
 
     def _live(self, kind: ReferenceKind) -> Mapping[str, str]:
         return self._lists.known(kind) or {}
+
+    def _missing(self, groups: Sequence[OptionGroup], values: Sequence[str]) -> tuple[OptionGroup, ...]:
+        """Return a group of chosen values that are listed no more, or saving the form would lose them."""
+        listed = {option.value for group in groups for option in group.options}
+        gone = tuple(Option(value, self._gone_label(value), True) for value in values if value and value not in listed)
+        return (OptionGroup(_("Not in the list"), gone),) if gone else ()
+
+    def _gone_label(self, value: str) -> str:
+        """Return how a value is called that nobody has: by the shipped word, else as it is written."""
+        pool, _colon, argument = value.partition(":")
+        if pool not in POOL_ARGUMENT or not argument:
+            return argument or value
+        return name_of(POOL_ARGUMENT[pool][1], argument, self._lists, self._lang)
 
     @staticmethod
     def _expected(param: Param) -> str:
@@ -240,11 +254,3 @@ def _pool(text: str) -> Node:
     if name in POOL_ARGUMENT:
         return {"pool": name, POOL_ARGUMENT[name][0]: argument}
     return {"pool": name}
-
-
-def _missing(groups: Sequence[OptionGroup], values: Sequence[str]) -> tuple[OptionGroup, ...]:
-    """Return a group of chosen values that are listed no more, or saving the form would lose them."""
-    listed = {option.value for group in groups for option in group.options}
-    gone = tuple(Option(value, value.partition(":")[2] or value, True) for value in values if value)
-    gone = tuple(option for option in gone if option.value not in listed)
-    return (OptionGroup(_("Not in the list"), gone),) if gone else ()

@@ -7,12 +7,14 @@ from datetime import date
 
 from admin.views.rule_editor.actions import ActionForm, Actions
 from admin.views.rule_editor.conditions import ConditionForm, Conditions, Option, Typed
+from admin.views.rule_editor.leftovers import Leftover, leftovers
 from admin.views.rule_editor.places import Complaint
 from admin.views.rule_editor.sentences import Part, Speaker
 from admin.views.rule_editor.wording import _
 from rules_engine.errors import NotFound
-from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy, Words
+from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE, Mode
+from rules_engine.language.notes import note_text, other_text, words_of
 from rules_engine.services.drafts.body import (
     Body,
     Node,
@@ -140,6 +142,7 @@ class OpenCard:
 class Card:
     """One rule. `number` is None for `otherwise`; `review_on` is an ISO date or "".
 
+    `note` is in the reader's language, else in the other; `other_note` is what stands there beside it, "" for nothing.
     `hits`: how much of the last month it would take, None where that cannot be said; `live_hits` the same of what is in
     force, None where the rule is not in it.
     """
@@ -148,6 +151,7 @@ class Card:
     number: int | None
     title: str
     note: str
+    other_note: str
     enabled: bool
     parts: tuple[Part, ...]
     complaints: tuple[Complaint, ...]
@@ -157,6 +161,7 @@ class Card:
     review_on: str = ""
     is_last: bool = False
     inside: OpenCard | None = None
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def is_otherwise(self) -> bool:
@@ -171,7 +176,7 @@ class Card:
 
 
 class Cards:
-    """Makes the cards of one body for one person."""
+    """Makes the cards of one body for one person; of a draft, `live` is what is in force."""
 
     def __init__(
         self,
@@ -182,8 +187,9 @@ class Cards:
         hits: Mapping[str, int] | None = None,
         live_hits: Mapping[str, int] | None = None,
         complaints: Sequence[Complaint] = (),
+        live: Body | None = None,
     ) -> None:
-        self._body, self._speaker, self._lang = body, speaker, lang
+        self._body, self._speaker, self._lang, self._live = body, speaker, lang, live
         self._hits, self._live_hits, self._complaints = hits, live_hits, complaints
 
     def all(self, inside: "Inside | None" = None) -> list[Card]:
@@ -210,7 +216,8 @@ class Cards:
             id=rule_id,
             number=number,
             title=_("Otherwise") if number is None else title_of(rule, self._lang),
-            note=str(rule.get("note") or ""),
+            note=note_text(rule.get("note"), self._lang),
+            other_note=other_text(rule.get("note"), self._lang),
             enabled=enabled,
             parts=self._speaker.rule(rule),
             complaints=tuple(one for one in self._complaints if one.rule == rule_id),
@@ -220,7 +227,16 @@ class Cards:
             review_on=str(rule.get("review_on") or ""),
             is_last=is_last,
             inside=inside.of(rule, self._complaints) if inside and opened else None,
+            leftovers=self._leftovers(rule),
         )
+
+    def _leftovers(self, rule: Node) -> tuple[Leftover, ...]:
+        if self._live is None or (rule["id"] != OTHERWISE and rule["id"] not in rule_ids(self._live)):
+            return ()
+        live = rule_of(self._live, rule["id"])
+        if all(live.get(key) == rule.get(key) for key in ("when", "then")):
+            return ()
+        return tuple(leftovers(rule, live, Decision(self._body["decision"]), self._speaker, self._lang))
 
 
 class Inside:
@@ -315,10 +331,7 @@ def mode_options(chosen: str) -> tuple[Option, ...]:
 
 def title_of(rule: Node, lang: str) -> str:
     """Return a rule's title in one language; where that is empty in the other, else its id."""
-    title = rule.get("title")
-    if isinstance(title, dict):
-        return Words(str(title.get("ru") or ""), str(title.get("en") or "")).text(lang) or str(rule["id"])
-    return str(title or rule["id"])
+    return words_of(rule.get("title")).text(lang) or str(rule["id"])
 
 
 def _written(rule: Node, at: str) -> str:

@@ -1,7 +1,7 @@
 """The cells of a table that hold parameters of actions: to whom, answer within, a text, a reason."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from admin.views.rule_editor.actions import Actions
@@ -13,6 +13,7 @@ from rules_engine.language.kinds import REFERENCE_LABELS, Decision
 from rules_engine.language.near import near
 from rules_engine.language.vocabulary import YES_NO, Param, ParamType, actions_of
 from rules_engine.language.vocabulary.actions import POOL_ARGUMENT, POOLS
+from rules_engine.language.vocabulary.shipped import shipped_name
 from rules_engine.services.drafts.body import Node
 from rules_engine.services.drafts.table import CELL_PARAMS, CellRefused, folded
 
@@ -35,6 +36,7 @@ class Params:
     def __init__(self, decision: Decision, lang: str, actions: Actions, speaker: Speaker) -> None:
         self._specs, self._lang, self._actions, self._speaker = actions_of(decision), lang, actions, speaker
         self._kept: dict[tuple[str, str], dict[str, str]] = {}
+        self._present: set[str] = set()
 
     def text(self, action: Node, name: str) -> str | None:
         """Return a given parameter as its cell; for what a cell cannot hold its sentence. None where it would not
@@ -44,6 +46,8 @@ class Params:
         if param.type not in CELL_PARAMS:
             return self._sentence(action, name)
         typed = self._actions.typed({"action": spec.name, name: action[name]})[name]
+        if param.type is ParamType.POOLS:
+            self._present.update(typed)
         for text in self._texts(param, typed, spec.name):
             try:
                 read = self.read(spec.name, name, text)
@@ -134,7 +138,19 @@ class Params:
             self._kept[action, param.name] = {
                 code: self._pool_label(code, label) if ":" in code else label for code, label in listed.items()
             }
-        return self._kept[action, param.name]
+        kept = self._kept[action, param.name]
+        return kept | self._shipped(kept) if param.type is ParamType.POOLS else kept
+
+    def _shipped(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Return the pools of the present rules that the installation does not have, by the words of their sentence."""
+        found = {}
+        for code in self._present:
+            pool, _colon, value = code.partition(":")
+            words = shipped_name(POOL_ARGUMENT[pool][1], value) if pool in POOL_ARGUMENT else None
+            label = self._pool_label(code, words.text(self._lang)) if words else ""
+            if label and code not in labels and label not in labels.values():
+                found[code] = label
+        return found
 
     def _pool_label(self, code: str, label: str) -> str:
         """Return “team «Key accounts»” for a pool that names which one; a person by his name alone."""

@@ -236,7 +236,7 @@ class Cells:
             return flag
         named = self._named(declared)
         if not named and declared.reference is None:
-            return plain
+            return self._conditions.meant(declared, plain)
         codes = {value for value, _label, _other in self._labels(declared)}
         code = plain if plain in codes else named.get(folded(plain))
         if code:

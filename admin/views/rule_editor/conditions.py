@@ -1,6 +1,6 @@
 """The form of one condition: what it offers for a field and an operator, and the condition that it sends back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -94,6 +94,7 @@ class Conditions:
 
     def __init__(self, decision: Decision, lang: str, reader: Reader, lists: Lists) -> None:
         self._decision, self._lang, self._reader, self._lists = decision, lang, reader, lists
+        self._written: dict[str, frozenset[str]] = {}
 
     def typed(self, condition: Node, *, or_empty: bool = False) -> Typed:
         """Return a stored condition, finished or not, as texts; `or_empty`: an empty field matches too."""
@@ -170,8 +171,8 @@ class Conditions:
         if operand is Operand.MANY or declared.type is T.LIST:
             if not self._chosen(declared):
                 texts = [item for text in texts for item in split_list(text)]
-            return [self._reader.value(kind, text) for text in texts] or None
-        return self._reader.value(kind, texts[0]) if texts else None
+            return [self._reader.value(kind, self.meant(declared, text)) for text in texts] or None
+        return self._reader.value(kind, self.meant(declared, texts[0])) if texts else None
 
     def _widget(self, declared: Field, operand: Operand, typed: Typed) -> Widget:
         if operand is Operand.NONE or typed.against:
@@ -192,19 +193,35 @@ class Conditions:
         values = (*typed.values, "", "")
         if operand is Operand.PAIR:
             return Widget("pair", values[:2], suffix=unit, inputmode=mode, part=part)
-        suggestions = tuple(value for value, _label in self.values_of(declared)) or self._lists.written(declared.key)
-        return Widget(part, values[:1], suffix=unit, inputmode=mode, suggestions=suggestions)
+        known = tuple(value for value, _label in self.values_of(declared)) or self._lists.written(declared.key)
+        suggestions = self._words(declared, known)
+        return Widget(part, self._words(declared, values[:1]), suffix=unit, inputmode=mode, suggestions=suggestions)
 
     def _several(self, declared: Field, typed: Typed, unit: str) -> Widget:
         """Return boxes for the values that the installation has seen, and lines for those that it has not."""
         seen = self._lists.written(declared.key) if declared.type in (T.TEXT, T.LIST) else ()
         if not seen:
-            return Widget("lines", ("\n".join(typed.values),), suffix=unit)
+            return Widget("lines", ("\n".join(self._words(declared, typed.values)),), suffix=unit)
         chosen = {canonical_text(value) for value in typed.values}
-        options = tuple(Option(value, value, canonical_text(value) in chosen) for value in seen)
+        options = tuple(
+            Option(value, declared.choice_label(value, self._lang), canonical_text(value) in chosen) for value in seen
+        )
         listed = {canonical_text(value) for value in seen}
         others = [value for value in typed.values if canonical_text(value) not in listed]
-        return Widget("checks", ("\n".join(others),), options, free=True)
+        return Widget("checks", ("\n".join(self._words(declared, others)),), options, free=True)
+
+    def meant(self, declared: Field, text: str) -> str:
+        """Return the value that somebody means by a text: where programs send the very word, the word itself."""
+        meant = declared.meant_by(text)
+        if meant == text:
+            return text
+        if declared.key not in self._written:
+            self._written[declared.key] = frozenset(map(canonical_text, self._lists.written(declared.key)))
+        return text if canonical_text(text) in self._written[declared.key] else meant
+
+    def _words(self, declared: Field, values: Iterable[str]) -> tuple[str, ...]:
+        """Return values of a free text as people read and write them."""
+        return tuple(declared.choice_label(value, self._lang) if declared.readings else value for value in values)
 
     def values_of(self, declared: Field) -> tuple[tuple[str, str], ...]:
         """Return the values that a field can have with their labels; empty where they are not known."""

@@ -118,4 +118,4 @@ def _inside(here: Room, place: Place, kept: Kept) -> Inside:
 
 def _cards(here: Room, row: RulesetDraft, live: dict[str, Any], found: list[Complaint]) -> Cards:
     now, then = hits(here, row.body), hits(here, live)
-    return Cards(row.body, here.speaker, lang=here.lang, hits=now, live_hits=then, complaints=found)
+    return Cards(row.body, here.speaker, lang=here.lang, hits=now, live_hits=then, complaints=found, live=live)

@@ -85,7 +85,7 @@ class Speaker:
             return tuple(self._unfinished(rule))
         if rule.get("id") == OTHERWISE:
             return _parts(action_spans(self._decision, then, self._lang, names=self._names, lines=self._lines))
-        read = Rule("", _NOTHING, "", True, when, then, None, "")
+        read = Rule("", _NOTHING, _NOTHING, True, when, then, None, "")
         spans = rule_spans(self._ruleset, read, self._lang, names=self._names, zone=self._zone, lines=self._lines)
         return _parts(spans)
 

@@ -25,7 +25,7 @@ _SAID = {
     ON: ("on", "включено", "действует", "enabled", "вкл"),
     MORE_WHEN: ("and more conditions", "и ещё условия"),
     MORE_THEN: ("and more of what happens", "и ещё действия"),
-    NOTE: ("why this rule exists", "зачем это правило", "зачем нужно это правило", "note", "примечание"),
+    NOTE: ("why this rule exists", "зачем это правило", "зачем нужно это правило", "note", "пояснение", "примечание"),
     REVIEW: ("look at it again on", "пересмотреть", "review on"),
 }
 _PASSED_OVER = frozenset({"№", "#", "n", "no", "no.", "номер", "in 30 days", "за 30 дней"})

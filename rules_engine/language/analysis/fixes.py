@@ -11,6 +11,7 @@ from typing import Any
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import Words
 from rules_engine.language.model import Mode
+from rules_engine.language.notes import joined
 from rules_engine.language.shown import show_date
 
 Body = dict[str, Any]
@@ -139,9 +140,9 @@ def _replace(rule: Body, fix: Fix) -> None:
 def _merge(body: Body, rule: Body, fix: Fix) -> None:
     rules = body["rules"]
     other = rules[_place(rules, fix.other)]
-    notes = [note for note in (rule.get("note"), other.get("note")) if note]
-    if notes:
-        rule["note"] = "\n".join(dict.fromkeys(notes))
+    note = joined(rule.get("note"), other.get("note"))
+    if note:
+        rule["note"] = note
     days = [day for day in (rule.get("review_on"), other.get("review_on")) if day]
     if days:
         rule["review_on"] = min(days)

@@ -182,7 +182,7 @@ def sentence(
     if kind == "review":
         return _REVIEW.text(lang).format(on=show_date(on, lang) if on else "")
     if kind == "named_person":
-        return _NAMED.text(lang).format(person=name_of(ReferenceKind.MANAGER, person, names))
+        return _NAMED.text(lang).format(person=name_of(ReferenceKind.MANAGER, person, names, lang))
     if kind == "superseded" and action == "schedule_callback":
         kind = "cancelled"
     number = _ONE if len(others) < 2 else _MANY

@@ -35,6 +35,23 @@ STATUSES = choices(
     ("spam", "спам", "spam"),
 )
 
+LANGUAGES = choices(
+    ("ru", "русский", "Russian"),
+    ("en", "английский", "English"),
+    ("az", "азербайджанский", "Azerbaijani"),
+    ("be", "белорусский", "Belarusian"),
+    ("de", "немецкий", "German"),
+    ("es", "испанский", "Spanish"),
+    ("fr", "французский", "French"),
+    ("hy", "армянский", "Armenian"),
+    ("kk", "казахский", "Kazakh"),
+    ("ky", "киргизский", "Kyrgyz"),
+    ("tr", "турецкий", "Turkish"),
+    ("uz", "узбекский", "Uzbek"),
+    ("zh", "китайский", "Chinese"),
+)
+"""Languages as programs write them (ISO 639-1)."""
+
 _request = group("request", frozenset({ASSIGNMENT, ESCALATION}), ITEM)
 _NOT_ASSIGNED = Words("заявка ещё не передана менеджеру", "the request has no manager yet")
 _ANSWERED = Words("первый ответ уже дан", "the first answer has been given")
@@ -53,7 +70,14 @@ FIELDS: tuple[Field, ...] = (
     _request("service", T.REFERENCE, "услуга", "service", reference=ReferenceKind.SERVICE, filled_words=GIVEN),
     _request("region", T.TEXT, "регион заявки", "region of the request", chip=("регион", "region")),
     _request("city", T.TEXT, "город", "city"),
-    _request("language", T.TEXT, "язык заявки", "language of the request", chip=("язык", "language")),
+    _request(
+        "language",
+        T.TEXT,
+        "язык заявки",
+        "language of the request",
+        chip=("язык", "language"),
+        readings=LANGUAGES,
+    ),
     _request(
         "amount",
         T.MONEY,

@@ -24,6 +24,7 @@ from rules_engine.language.kinds import (
 )
 from rules_engine.language.vocabulary import EXCLUSIVE, FIELDS, OPERATORS, ActionSpec, Choice, Field, Param, actions_of
 from rules_engine.language.vocabulary.actions import POOL_ARGUMENT, POOLS
+from rules_engine.language.vocabulary.shipped import SHIPPED_NAMES
 from rules_engine.language.vocabulary.terms import ParamType
 
 _MOVED = {
@@ -96,6 +97,12 @@ def _introduction() -> Iterator[str]:
         "A condition on an empty field is false, whatever its comparison, “is not” and “is none of” included; only",
         "“is empty” is true. What emptiness means stands beside each field.",
         "",
+        '**Название и пояснение** (`title`, `note`) — один текст для всех или `{"ru", "en"}`; чего нет на языке',
+        "читателя, читается на другом. Правка меняет текст на языке правящего, другой остаётся и виден при правке;",
+        "один текст для всех меняется целиком. · **A title and a note** are one text for all readers, or",
+        '`{"ru", "en"}`; what is missing in the language of a reader is read in the other. An edit changes the text in',
+        "the editor's language; the other stays, and is shown while a note is edited. One text for all is replaced.",
+        "",
         "**Что меняет условие.** Заявка, клиент или звонок рассматриваются снова, когда меняется то, на что смотрят",
         "условия: сама запись, время или другие записи (например, загрузка менеджера). · **What moves a condition.**",
         "An item is looked at again when what its conditions look at changes: its own row, time, or other rows.",
@@ -153,6 +160,7 @@ def _field(field: Field) -> str:
     if field.reference:
         notes.append(_both(REFERENCE_LABELS[field.reference]))
     kind = ", ".join(notes) + (f": {_choices(field.choices)}" if field.choices else "")
+    kind += f"; читается · reads as: {_choices(field.readings)}" if field.readings else ""
     later = "" if field.implemented else "<br>пока не заполняется · not filled yet"
     return _row(
         f"`{field.key}`",
@@ -173,6 +181,17 @@ def _pools() -> Iterator[str]:
     for pool in POOLS:
         needs = f"`{POOL_ARGUMENT[pool.value][0]}`" if pool.value in POOL_ARGUMENT else ""
         yield _row(f"`{pool.value}`", pool.label.ru, pool.label.en, needs)
+    names = [
+        f"{_both(REFERENCE_LABELS[kind])} `{value}` {_both(words)}"
+        for kind, listed in SHIPPED_NAMES.items()
+        for value, words in listed.items()
+    ]
+    yield ""
+    yield (
+        "Поставляемые правила называют то, чего в компании может ещё не быть; в предложениях это слова, а умение можно "
+        "написать у менеджера любым из них. · The shipped rules name what a company may not have yet; sentences say "
+        f"words for it, and a skill may be written beside a manager as any of them: {'; '.join(names)}."
+    )
 
 
 def _actions(decision: Decision) -> Iterator[str]:

@@ -26,8 +26,9 @@ ALWAYS_FILLED = Words("всегда заполнено", "always filled")
 class Field:
     """One thing that a condition can look at.
 
-    `chip` is the short label in sentences. `unit` follows shown numbers. `minimum` and `maximum` are
-    canonical and inclusive. `boolean_words` are the chips for true and false, `filled_words` for filled and empty.
+    `chip` is the short label in sentences. `unit` follows shown numbers. `minimum` and `maximum` are canonical and
+    inclusive. `readings` are words for some values of a free text; any other may stand there too and reads as it is
+    written. `boolean_words` are the chips for true and false, `filled_words` for filled and empty.
     `implemented` is False while no provider fills the field: it parses, evaluates as empty, and the editor
     does not offer it. `known_at_decision` is False for what arises only after the request was handed over.
     """
@@ -41,6 +42,7 @@ class Field:
     empty: Words
     unit: Words | None = None
     choices: tuple[Choice, ...] = ()
+    readings: tuple[Choice, ...] = ()
     reference: ReferenceKind | None = None
     minimum: int | None = None
     maximum: int | None = None
@@ -59,11 +61,22 @@ class Field:
         return self.empty != ALWAYS_FILLED
 
     def choice_label(self, value: str, lang: str) -> str:
-        """Return the label of an allowed value, or the value itself where the list does not hold it."""
+        """Return the label of an allowed value, or the word for it; the value itself where no list holds it."""
         for choice in self.choices:
             if choice.value == value:
                 return choice.label.text(lang)
+        for reading in self.readings:
+            if reading.value == value.strip().casefold():
+                return reading.label.text(lang)
         return value
+
+    def meant_by(self, text: str) -> str:
+        """Return the value for which a free text is the word, in either language; the text itself where it is none."""
+        said = text.strip().casefold()
+        for reading in self.readings:
+            if said in (reading.label.ru.casefold(), reading.label.en.casefold()):
+                return reading.value
+        return text
 
 
 class Operand(StrEnum):

@@ -14,6 +14,7 @@ from typing import Any
 from rules_engine.errors import NotFound, PolicyViolation
 from rules_engine.language.kinds import LIMIT_RULES
 from rules_engine.language.model import OTHERWISE, Mode
+from rules_engine.language.notes import edited
 
 Body = dict[str, Any]
 Node = dict[str, Any]
@@ -77,9 +78,10 @@ def group_mode(node: object) -> str | None:
 
 
 def rename(rule_id: str, lang: str, title: str, note: str, review_on: str | None = None) -> Edit:
-    """Set the title in one language (the other stays), the note, and the day of review (ISO; "" for none).
+    """Set title and note in one language (the other stays), and the day of review (ISO; "" for none).
 
-    With `review_on` None that day stays as it is.
+    A note that is one text for both languages is replaced whole: see `language.notes.edited`. With `review_on` None
+    that day stays as it is.
     """
 
     def edit(rule: Node) -> None:
@@ -91,8 +93,9 @@ def rename(rule_id: str, lang: str, title: str, note: str, review_on: str | None
         else:
             other = "en" if lang == "ru" else "ru"
             rule["title"] = {lang: title, other: present} if isinstance(present, str) else {lang: title}
-        if note or "note" in rule:
-            rule["note"] = note
+        changed = edited(rule.get("note"), lang, note)
+        if changed is not None:
+            rule["note"] = changed
         if review_on:
             rule["review_on"] = review_on
         elif review_on == "":

@@ -8,6 +8,7 @@ from typing import Any
 
 from rules_engine.language.kinds import Words
 from rules_engine.language.model import OTHERWISE
+from rules_engine.language.notes import note_text, words_of
 from rules_engine.services.drafts.body import Body, Node, rule_ids, rule_of
 
 _NOTHING = Words("", "")
@@ -103,11 +104,16 @@ def _within(old: Node, new: Node) -> list[Change]:
         found.append(Change(ChangeKind.SWITCHED_ON if is_ else ChangeKind.SWITCHED_OFF, rule_id, title))
     if any(old.get(key) != new.get(key) for key in ("when", "then")):
         found.append(Change(ChangeKind.CHANGED, rule_id, title, old=old, new=new))
-    if old.get("note", "") != new.get("note", ""):
+    if _read(old) != _read(new):
         found.append(Change(ChangeKind.NOTE, rule_id, title))
     if old.get("review_on") != new.get("review_on"):
         found.append(Change(ChangeKind.REVIEW, rule_id, title))
     return found
+
+
+def _read(rule: Node) -> tuple[str, str]:
+    """Return what readers of either language see as the note."""
+    return note_text(rule.get("note"), "ru"), note_text(rule.get("note"), "en")
 
 
 def _whole(old: Body, new: Body) -> list[Change]:
@@ -129,12 +135,8 @@ def _title(rule: Node) -> Words:
 
 
 def _words(title: Any, fallback: str) -> Words:
-    if isinstance(title, dict) and any(title.values()):
-        return Words(str(title.get("ru") or ""), str(title.get("en") or ""))
-    if isinstance(title, dict):
-        title = fallback
-    text = str(title or fallback)
-    return Words(text, text)
+    words = words_of(title)
+    return words if words.ru or words.en else Words(fallback, fallback)
 
 
 def _moved(places: Sequence[int]) -> set[int]:

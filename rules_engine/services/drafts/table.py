@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE, Mode
+from rules_engine.language.notes import note_text
 from rules_engine.language.vocabulary import FIELDS, ParamType, actions_of
 from rules_engine.services.drafts.body import Body, Edit, Node, group_mode, pointer_text, rule_of
 
@@ -167,7 +168,7 @@ def lay_out(rule: Node, decision: Decision, words: CellWords) -> Laid:
     shown = {
         MORE_WHEN: words.more([held.node for held in more_when]) if more_when else "",
         MORE_THEN: words.more([held.node for held in more_then]) if more_then else "",
-        NOTE: str(rule.get("note") or ""),
+        NOTE: note_text(rule.get("note"), words.lang),
         REVIEW: words.day(rule.get("review_on")) if rule.get("review_on") else "",
     }
     texts |= {column: text for column, text in shown.items() if text}

@@ -9,6 +9,7 @@ from typing import Any
 from rules_engine.errors import NotFound, PolicyViolation
 from rules_engine.language.kinds import LIMIT_RULES, Decision
 from rules_engine.language.model import OTHERWISE
+from rules_engine.language.notes import edited
 from rules_engine.language.vocabulary import actions_of
 from rules_engine.services.drafts.body import Body, Edit, Node, rule_of
 from rules_engine.services.drafts.table import (
@@ -146,7 +147,9 @@ class _Reading:
         elif column.part is Part.ON and text:
             self._rule["enabled"] = self._words.read_flag(text)
         elif column.part is Part.NOTE:
-            self._rule["note"] = text
+            changed = edited(self._rule.get("note"), self._words.lang, text)
+            if changed is not None:
+                self._rule["note"] = changed
         elif column.part is Part.REVIEW and text:
             self._rule["review_on"] = self._words.read_day(text)
         elif column.part is Part.REVIEW:
@@ -203,7 +206,7 @@ def _named(node: Node, title: str, lang: str, new_id: Callable[[str, set[str]], 
     made: Node = {
         "id": new_id(title, taken),
         "title": {lang: title[:200]},
-        "note": str(node.get("note", "")),
+        "note": node.get("note", ""),
         "enabled": node.get("enabled", True),
     }
     return made | {key: node[key] for key in ("when", "then", "review_on") if key in node}

@@ -74,7 +74,7 @@ def _line(session: Session, rules: Rules, line: dict[str, Any], basis: str, lang
         "line": line["line"],
         "title": title_of(rules, line["rule"], line["line"])["ru" if lang == "ru" else "en"],
         "rule_sentence": _sentence(session, rules.ruleset, line["rule"], lang) if not is_correction else "",
-        "note": rule.note if rule is not None and not is_correction else "",
+        "note": rule.note.text(lang) if rule is not None and not is_correction else "",
         "sentence": line["sentence"],
         "amount": line["amount"],
         "corrects": basis.removeprefix(_CORRECTED)[:7] if basis.startswith(_CORRECTED) else None,

@@ -160,7 +160,7 @@ def _rule(ruleset: Ruleset, rule_id: str, reader: Reader) -> dict[str, Any]:
         "id": rule_id,
         "title": rule.title.text(reader.lang),
         "sentence": rule_text(ruleset, rule, reader.lang, names=reader.names),
-        "note": rule.note,
+        "note": rule.note.text(reader.lang),
     }
 
 

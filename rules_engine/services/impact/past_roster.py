@@ -17,8 +17,10 @@ from rules_engine.decisions.fair_share import ValueStep
 from rules_engine.decisions.instants import NEVER_US, from_us, to_us
 from rules_engine.decisions.money import parse_amount
 from rules_engine.decisions.roster import Candidate, Roster
+from rules_engine.language.kinds import ReferenceKind
 from rules_engine.language.model import Ruleset
 from rules_engine.language.values import Facts
+from rules_engine.language.vocabulary.shipped import spellings
 from rules_engine.services.company.reference import ManagerRef, Reference
 from rules_engine.services.facts.candidates import Entitlements, entitling, needs_of
 from rules_engine.services.facts.requests import person_facts
@@ -291,12 +293,13 @@ class _LastServed(Mapping[str, int]):
 
     def __getitem__(self, key: str) -> int:
         name, _, argument = key.partition(":")
+        skills = spellings(ReferenceKind.SKILL, argument)
         members = [
             one
             for one in self._candidates.values()
             if one.last_received_us is not None
             and (name != "team" or one.team == argument)
-            and (name != "skill" or argument in one.skills)
+            and (name != "skill" or not skills.isdisjoint(one.skills))
         ]
         if not members:
             raise KeyError(key)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from admin.views.rule_editor.actions import Actions
 from admin.views.rule_editor.cells import Cells
-from admin.views.rule_editor.conditions import Conditions
+from admin.views.rule_editor.conditions import Conditions, Typed
 from admin.views.rule_editor.pasted import rows_of, text_of
 from admin.views.rule_editor.sentences import Speaker
 from admin.views.rule_editor.table_headings import heading, read_heading
@@ -42,6 +43,9 @@ class Lists:
             ReferenceKind.SERVICE: {"hosting": "Хостинг; VPS"},
         }.get(kind)
 
+    def written(self, key: str) -> tuple[str, ...]:
+        return ()
+
 
 @pytest.fixture(scope="module", params=["ru", "en"])
 def lang(request: pytest.FixtureRequest) -> Iterator[str]:
@@ -55,8 +59,15 @@ def lang(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-def cells_of(lang: str, decision: Decision = Decision.ASSIGNMENT) -> Cells:
-    reader, lists = Reader(lang, MOSCOW), Lists()
+class NewCompany(Lists):
+    """A company that has nothing yet of what the shipped rules name."""
+
+    def known(self, kind: ReferenceKind) -> Mapping[str, str] | None:
+        return {}
+
+
+def cells_of(lang: str, decision: Decision = Decision.ASSIGNMENT, lists: Lists | None = None) -> Cells:
+    reader, lists = Reader(lang, MOSCOW), lists or Lists()
     return Cells(
         decision,
         reader,
@@ -91,6 +102,9 @@ def cells_of(lang: str, decision: Decision = Decision.ASSIGNMENT) -> Cells:
         ("request.channel", "phone or chat", "in", ["phone", "chat"]),
         ("request.service", "Хостинг; VPS", "in", ["Хостинг", "VPS"]),
         ("request.service", "«Хостинг; VPS»", "is", "hosting"),
+        ("request.language", "Английский", "is", "en"),
+        ("request.language", "English; Kazakh", "in", ["en", "kk"]),
+        ("request.language", "эсперанто", "is", "эсперанто"),
         ("client.owner", "анна  орлова", "is", "anna"),
         ("client.owner", "указан", "is_filled", None),
         ("client.is_old", "да", "is", True),
@@ -246,6 +260,24 @@ def test_the_shipped_rules_come_back_as_they_left(lang: str, decision: str) -> N
     )
 
 
+def test_the_shipped_rules_say_no_code_before_the_company_has_what_they_name(lang: str) -> None:
+    body = json.loads((ROOT / "rulesets/assignment.json").read_text(encoding="utf-8"))
+    cells = cells_of(lang, lists=NewCompany())
+    said = {text for one in body["rules"] for text in lay_out(one, Decision.ASSIGNMENT, cells).texts.values()}
+    columns, rows = tabled(body, cells)
+
+    assert not said & {"en", "team:key", "skill:english"}
+    assert {"отдел «Ключевые»", "team “Key accounts”"} & said
+    assert {"английский", "English"} & said
+    kinds = [line.kind for line in read_lines(body, columns, rows, cells, new_id=new_id)]
+    assert set(kinds) == {LineKind.UNCHANGED}
+
+
+def test_what_only_the_shipped_rules_name_is_not_lent_to_a_new_row(lang: str) -> None:
+    with pytest.raises(CellRefused):
+        cells_of(lang, lists=NewCompany()).read_parameter("assign", "to", "отдел «Ключевые»")
+
+
 class TestRows:
     def body(self) -> dict[str, Any]:
         large = rule("large", condition("request.amount", "ge", "150000"), {"action": "assign", "to": {"pool": "duty"}})
@@ -311,3 +343,38 @@ class TestRows:
         columns = [Column(Part.NAME), Column(Part.MORE_WHEN)]
         (line,) = read_lines(body, columns, [[name, "совсем другое"]], cells, new_id=new_id)
         assert (line.kind, list(line.problems)) == (LineKind.UNCHANGED, [1])
+
+
+class Sends(Lists):
+    """A company whose programs send the word for a language, not its code."""
+
+    def written(self, key: str) -> tuple[str, ...]:
+        return ("английский", "kk") if key == "request.language" else ()
+
+
+class TestLanguages:
+    def conditions(self, lang: str, lists: Lists) -> Conditions:
+        return Conditions(Decision.ASSIGNMENT, lang, Reader(lang, MOSCOW), lists)
+
+    def test_a_form_shows_a_word_and_takes_it(self, lang: str) -> None:
+        conditions = self.conditions(lang, Lists())
+        node = condition("request.language", "is", "en")
+        typed = conditions.typed(node)
+        (shown,) = conditions.form(typed, candidates=False).widget.values
+
+        assert shown == ("английский" if lang == "ru" else "English")
+        assert conditions.read(replace(typed, values=(shown,))) == (node, {})
+
+    def test_boxes_are_labelled_with_words(self, lang: str) -> None:
+        conditions = self.conditions(lang, Sends())
+        widget = conditions.form(Typed("request.language", "in", ("kk", "en")), candidates=False).widget
+
+        assert [one.value for one in widget.options] == ["английский", "kk"]
+        assert widget.options[1].label == ("казахский" if lang == "ru" else "Kazakh")
+        assert widget.values == ("английский" if lang == "ru" else "English",)
+
+    def test_a_word_that_programs_send_is_taken_as_it_stands(self, lang: str) -> None:
+        node, _errors = self.conditions(lang, Sends()).read(Typed("request.language", "is", ("английский",)))
+        assert node["value"] == "английский"
+        cells = cells_of(lang, lists=Sends())
+        assert cells.read_condition("request.language", "английский")["value"] == "английский"

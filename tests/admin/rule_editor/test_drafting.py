@@ -1,5 +1,6 @@
 """Editing a draft by plain forms, as a browser without scripts does: each operation, errors in place, publishing."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -148,6 +149,12 @@ class TestAction:
         assert "помех" not in head.open()
 
 
+def leftover(text: str, rule_id: str) -> str:
+    """Return the hint about old numbers under a card."""
+    found = re.search(rf'id="leftovers-{rule_id}"[^>]*>((?:\s*<div class="finding told">.*?</div>)?)', text, re.S)
+    return found[1] if found else ""
+
+
 class TestRules:
     def test_a_rule_is_added_named_filled_and_published(self, head: Editor) -> None:
         head.send(form_with(head.open(), "add-rule"), "add-rule", title="Из Астаны")
@@ -179,7 +186,54 @@ class TestRules:
         assert refused.status_code == 422 and "Правилу нужно имя." in refused.text
         head.do("rename", "own", "title", title="Наш клиент", note="почему")
         assert rule_of(head, "own")["title"] == {"ru": "Наш клиент", "en": "Own client"}
-        assert rule_of(head, "own")["note"] == "почему"
+        assert rule_of(head, "own")["note"] == {"ru": "почему"}
+
+    def test_a_note_is_read_and_edited_in_the_language_of_its_reader(self, head: Editor) -> None:
+        head.do("rename", "own", "title", title="Свой клиент", note="Клиент ждёт.")
+        head.browser.post("/locale", {"locale": "en", "next": ""})
+        form = head.open(edit="own", at="title")
+        assert '<textarea id="t-note"' in form and "In Russian it says: “Клиент ждёт.”" in form
+
+        head.do("rename", "own", "title", title="Own client", note="The client waits.")
+
+        assert rule_of(head, "own")["note"] == {"ru": "Клиент ждёт.", "en": "The client waits."}
+        assert '<p class="why-note">The client waits.' in head.open()
+        head.browser.post("/locale", {"locale": "ru", "next": ""})
+        assert '<p class="why-note">Клиент ждёт.' in head.open()
+        assert "По-английски сказано: «The client waits.»" in head.open(edit="own", at="title")
+
+    def test_a_number_that_only_the_note_still_says_is_hinted_at(self, head: Editor) -> None:
+        note = "Предел в 10 заявок без ответа и 30 минут."
+        head.do("rename", "own", "title", title="Свой клиент", note=note)
+        assert leftover(head.open(), "own") == ""
+
+        head.do("condition", "own", "/then/0/among/all/0", field="candidate.unanswered_requests", op="lt", value="12")
+
+        said = leftover(head.open(), "own")
+        assert "В пояснении осталось 10: в действующем правиле это число есть, в черновике его уже нет." in said
+        assert "edit=own&amp;at=title&amp;on=note" in said and "Изменить пояснение" in said
+        form = head.open(edit="own", at="title", on="note")
+        assert 'maxlength="5000" autofocus>' in form and "Изменить пояснение" not in leftover(form, "own")
+
+        head.do("rename", "own", "title", title="Свой клиент", note=note.replace("10", "12"))
+
+        assert leftover(head.open(), "own") == ""
+
+    def test_a_change_saved_while_typing_brings_the_hint_along(self, head: Editor) -> None:
+        head.do("rename", "large", "title", title="Крупные", note="Срок 15 минут.")
+        form = form_with(head.open(edit="large", at="/then/0"), "action", "large")
+        answer = head.send(form, "action", answer_within="20", auto="1")
+        assert 'id="leftovers-large" hx-swap-oob="true"' in answer.text
+        assert "В пояснении осталось 15" in leftover(answer.text, "large")
+
+    def test_the_note_of_the_other_language_is_looked_at_too(self, head: Editor) -> None:
+        head.do("rename", "large", "title", title="Крупные", note="От 150 000 ₽.")
+        head.browser.post("/locale", {"locale": "en", "next": ""})
+        head.do("rename", "large", "title", title="Large ones", note="From 150,000 ₽.")
+        head.do("condition", "large", AMOUNT, field="request.amount", op="ge", value="200000")
+        said = leftover(head.open(), "large")
+        assert "The note still says 150,000: the rule in force has it, the draft no longer does." in said
+        assert "In Russian the note still says 150 000. To change it, switch the language." in said
 
     def test_a_removed_rule_leaves_its_test_case_to_be_looked_at(self, head: Editor) -> None:
         head.do("remove-rule", "large", "remove")

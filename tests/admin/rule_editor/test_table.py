@@ -206,6 +206,16 @@ class TestPaste:
         many = paste(head, "Название", *(f"п{number}" for number in range(600)))
         assert many.status_code == 422 and "строк не более 500" in many.text
 
+    def test_a_note_comes_and_goes_in_the_language_of_its_reader(self, head: Editor) -> None:
+        note = "Зачем это правило"
+        paste(head, f"Название\t{note}", "Свой клиент\tКлиент ждёт.", do="add")
+        head.browser.post("/locale", {"locale": "en", "next": ""})
+        paste(head, "Name\tWhy this rule exists", "Own client\tThe client waits.", do="add")
+
+        assert head.body()["rules"][0]["note"] == {"ru": "Клиент ждёт.", "en": "The client waits."}
+        sheet = head.browser.get(f"{TABLE}.csv").get_data(as_text=True)
+        assert "The client waits." in sheet and "Клиент ждёт." not in sheet
+
     def test_in_english_too(self, editor: Callable[[str], Editor]) -> None:
         head = editor("galina")
         head.browser.post("/locale", {"locale": "en", "next": ""})
