@@ -109,8 +109,9 @@ class TwoInputs:
 
     def __call__(self, field: Field, **attributes: Any) -> Markup:
         day, time = field.typed()
+        of_time = _("time")
         attributes |= {"id": field.id, "name": field.name, "type": "date", "value": day}
-        clock = {"name": field.name, "type": "time", "value": time, "aria-label": f"{field.label.text}: {_('time')}"}
+        clock = {"name": field.name, "type": "time", "value": time, "aria-label": f"{field.label.text}: {of_time}"}
         inputs = Markup("").join(Markup(f"<input {html_params(**one)}>") for one in (attributes, clock))
         return Markup('<span class="row tight">{}</span>').format(inputs)
 

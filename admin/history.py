@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from admin.labels import CONTACT_KINDS, DECISIONS, OUTCOMES, STATUSES, label
 from admin.language import language, moment, money, words
+from admin.row_words import actor_name
 from rules_engine.decisions.escalation_warning import WARNING
 from rules_engine.models import Contact, Decision, Proof, Request, RequestEvent
 from rules_engine.services.company.reference import Reference, reference
@@ -48,11 +49,7 @@ class Known:
         return known.name if known else str(found)
 
     def actor(self, login: str) -> str:
-        if login == "system":
-            return _("the system")
-        if login.startswith("api:"):
-            return _("program %(name)s", name=login.removeprefix("api:"))
-        return next((user.name for user in self.picture.users.values() if user.login == login), login)
+        return actor_name(login, self.picture)
 
     def rule(self, rule_id: Any) -> str:
         """Return the title of a rule in quotes, as people speak of it; nothing where no rule decided."""

@@ -33,6 +33,7 @@ WORK = {
     WorkKind.OVERDUE_ACTION: lazy_gettext("proposals and holds"),
     WorkKind.CLIENT_MOVE: lazy_gettext("clients to be handed over"),
     WorkKind.IMPACT: lazy_gettext("reckonings of what a draft changes"),
+    WorkKind.PUBLICATION: lazy_gettext("published rules to be told of"),
     WorkKind.OUTBOX: lazy_gettext("messages"),
 }
 ONE = {
@@ -42,6 +43,7 @@ ONE = {
     WorkKind.OVERDUE_ACTION: lazy_gettext("proposal"),
     WorkKind.CLIENT_MOVE: lazy_gettext("client to be handed over"),
     WorkKind.IMPACT: lazy_gettext("reckoning of what a draft changes"),
+    WorkKind.PUBLICATION: lazy_gettext("published rules to be told of"),
     WorkKind.OUTBOX: lazy_gettext("message"),
 }
 

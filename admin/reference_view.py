@@ -6,7 +6,7 @@ access.py, because they would pass the audit by.
 """
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from itertools import chain
 from typing import Any, ClassVar
@@ -25,6 +25,7 @@ from werkzeug.local import LocalProxy
 from admin.access import may
 from admin.base import commit_and_wake, db_session, request_now
 from admin.language import day, language, local, when
+from admin.row_words import COLUMNS
 from admin.security import actor, viewer
 from rules_engine.errors import PravilaError
 from rules_engine.models import Base, Manager, Team, User
@@ -66,7 +67,7 @@ SHOWN = {
     bool: _yes_no,
     datetime: lambda _view, value, _name: when(value),
     date: lambda _view, value, _name: day(value, "d MMM y"),
-    list: _list,
+    list: lambda view, value, name: _list(view, value, name) or "—",
 }
 EXPORTED = {
     type(None): lambda _view, _value, _name: "",
@@ -113,8 +114,11 @@ class ReferenceView(ModelView):
     column_type_formatters = column_type_formatters_detail = SHOWN
     column_type_formatters_export = EXPORTED
     column_display_actions = False
+    column_labels: Mapping[str, Any] = {}
+    """Headings beyond those that all lists share, see COLUMNS."""
 
     def __init__(self, model: type[Base], endpoint: str) -> None:
+        self.column_labels = {**COLUMNS, **self.column_labels}
         super().__init__(model, Database(), name=self.title, endpoint=endpoint)
 
     # Rights: the guard has asked the table before; this holds when somebody calls a view past it.

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _WIDEST = 60
+_LONGEST_TAB = 31
+_NOT_IN_TABS = re.compile(r"[\[\]:*?/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def _plain(cell: Cell) -> str:
 
 def _xlsx(sheet: Sheet) -> bytes:
     book = Workbook(write_only=True)
-    page: Any = book.create_sheet(sheet.title[:31])
+    page: Any = book.create_sheet(_tab(sheet.title))
     for column in range(max(len(row) for row in sheet.rows)):
         widest = max(len(_plain(row[column])) if column < len(row) else 0 for row in sheet.rows[:200])
         page.column_dimensions[get_column_letter(column + 1)].width = min(widest, _WIDEST) + 3
@@ -75,6 +78,12 @@ def _xlsx(sheet: Sheet) -> bytes:
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
+
+
+def _tab(title: str) -> str:
+    """Return a title as a spreadsheet takes it for the name of a sheet: 31 signs, some not at all."""
+    plain = " ".join(_NOT_IN_TABS.sub(" ", title).split())
+    return plain[:_LONGEST_TAB].strip("' ") or "Pravila"
 
 
 def _cell(page: Any, cell: Cell, *, is_heading: bool) -> Any:

@@ -22,6 +22,7 @@ from admin.client_page import history_of_client
 from admin.fields import NAME, Row, Words
 from admin.language import language
 from admin.reference_view import Choices, ReferenceView, manager_options, managers_query
+from admin.row_words import value_words
 from admin.security import actor, scope, viewer
 from admin.views.requests import amounts_shown_to_viewer
 from rules_engine.errors import InputError, PravilaError
@@ -220,6 +221,7 @@ class ClientView(ReferenceView):
     column_default_sort = "name"
     column_searchable_list = ("name", "inn", "external_id")
     column_filters = (Choices(Client.owner_id, lazy_gettext("Owner"), manager_options),)
+    column_formatters = {"segment": lambda _v, _c, model, _n: value_words("segment", model.segment)}
     column_labels = {
         "name": lazy_gettext("Name"),
         "inn": lazy_gettext("Tax number"),

@@ -27,6 +27,7 @@ from rules_engine.language.problems import Problem
 from rules_engine.language.read_bonus import WITHOUT_PLAN
 from rules_engine.language.ruleset import parse, parse_text
 from rules_engine.language.sentence import action_spans, plain
+from rules_engine.language.spelling import Spellings, of_values, spelt
 from rules_engine.language.values import Facts, dump, parse_facts
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.settings import Settings
@@ -55,10 +56,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is printed for one object of facts, and the traces behind its `rules`."""
+    """What is printed for one object of facts, the traces behind its `rules`, and how the facts were written."""
 
     document: dict[str, Any]
     traces: tuple[RuleTrace, ...]
+    spellings: Spellings
 
 
 @click.command()
@@ -129,7 +131,7 @@ def answer(asked: Asked, document: Any, path: str = "", *, lang: str = "ru") -> 
     }
     if asked.ruleset.decision is Decision.BONUS:
         printed |= _paid(asked.ruleset, trial, given, path, lang)
-    return Answer(printed, traces)
+    return Answer(printed, traces, of_values(given))
 
 
 def _asked(decision: str, path: Path | None, engine: str) -> Asked:
@@ -220,15 +222,16 @@ def _print(ruleset: Ruleset, found: Answer, lang: str) -> None:
         mark = "✓" if candidate["eligible"] else "✗"
         click.echo(f"    {mark} {candidate['login']}")
     for trace, row in zip(found.traces, document["rules"], strict=True):
-        click.echo(f"  {'✓' if trace.matched else '✗'} {_title(ruleset, trace.rule_id, lang)}{_why(trace, row, lang)}")
+        why = _why(trace, row, found.spellings, lang)
+        click.echo(f"  {'✓' if trace.matched else '✗'} {_title(ruleset, trace.rule_id, lang)}{why}")
     click.echo("")
 
 
-def _why(trace: RuleTrace, row: Mapping[str, Any], lang: str) -> str:
+def _why(trace: RuleTrace, row: Mapping[str, Any], spellings: Spellings, lang: str) -> str:
     failed = trace.first_failed
     if failed is not None:
-        shown = row["first_failed"]
-        words = condition_words(failed.field, failed.op, failed.value, shown["seen"], lang, unwanted=failed.unwanted)
+        seen = spelt(failed.field, row["first_failed"]["seen"], spellings)
+        words = condition_words(failed.field, failed.op, failed.value, seen, lang, unwanted=failed.unwanted)
         return f": {words}"
     return f": {_WORDS['no_candidate'].text(lang)}" if row["passed_over"] else ""
 

@@ -19,6 +19,7 @@ from rules_engine.language.analysis.fixes import Fix, FixKind
 from rules_engine.language.engines.native import NativeEngine
 from rules_engine.language.kinds import Decision, Words
 from rules_engine.language.model import Action, GateCondition, Ruleset, Tier
+from rules_engine.language.read_bonus import ATTAINMENTS
 
 _SEVERITIES = {
     FindingKind.CLIFF: Severity.WARNING,
@@ -74,6 +75,20 @@ def ordinary(people: Iterable[Measures]) -> dict[str, Fraction | None]:
         if not found[f"{PREFIX}plan_{side}"]:
             found[f"{PREFIX}plan_{side}"] = typical_of(f"{PREFIX}plan_{side}")
     return kept_together(found)
+
+
+def middle_month(people: Sequence[PersonMonth]) -> PersonMonth:
+    """Return the middle of people's months; what none of them has stays empty. Without people an ordinary month.
+
+    Money, plans and attainments are in keeping. An attainment that most of them lack by intention is lacking so.
+    """
+    if not people:
+        return PersonMonth(ordinary(()), frozenset())
+    middle = typical(one.measures for one in people)
+    known = {key for one in people for key, value in one.measures.items() if value is not None}
+    found = kept_together({key: value if key in known else None for key, value in middle.items()})
+    without = (key for key in ATTAINMENTS if 2 * sum(key in one.without_plan for one in people) > len(people))
+    return PersonMonth(found, frozenset(key for key in without if found[key] is None))
 
 
 def _profiles(history: Sequence[PersonMonth]) -> list[PersonMonth]:

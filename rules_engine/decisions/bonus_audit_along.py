@@ -24,6 +24,11 @@ _NOT_BETTER = frozenset(
     )
 )  # fmt: skip
 """Measures of which more is nobody's merit: they are not followed."""
+_PLANS = {
+    "attainment_new_pct": ("plan_new",),
+    "attainment_old_pct": ("plan_old",),
+    "attainment_pct": ("plan_new", "plan_old"),
+}
 _SHARES = frozenset(f"{PREFIX}{name}" for name in ("processed_pct", "in_time_pct", "callbacks_done_pct"))
 _STEPS = {FieldType.MONEY: Fraction(1), FieldType.PERCENT: Fraction(1, 100), FieldType.INTEGER: Fraction(1)}
 _GRID = {FieldType.PERCENT: Fraction(1, 10), FieldType.INTEGER: Fraction(1)}
@@ -221,6 +226,12 @@ def axes_of(ruleset: Ruleset) -> tuple[str, ...]:
     ]
     known = (one for one in (*paid, *sources_of(ruleset)) if one is not None and one not in _NOT_BETTER)
     return tuple(dict.fromkeys(known))
+
+
+def lacks_plan(profile: Measures, axis: str) -> bool:
+    """Return whether a measure is an attainment of plans that a profile does not have: nothing can be said along it."""
+    plans = _PLANS.get(axis.removeprefix(PREFIX), ())
+    return bool(plans) and not any(profile.get(f"{PREFIX}{plan}") for plan in plans)
 
 
 def moved(profile: Measures, axis: str, value: Fraction) -> Measures:

@@ -50,12 +50,20 @@ def needed_words(field: str, op: str, value: object, lang: str, *, names: Refere
 
 
 def value_words(field: str, value: object, lang: str, *, names: References | None = None) -> str:
-    """Return one value of a field (JSON form) with its unit, label or yes and no; its meaning of empty for None."""
+    """Return one value of a field (JSON form) with its unit, label or yes and no; its meaning of empty for None.
+
+    Texts keep the letters that they are given with: see `language.spelling` for those of facts.
+    """
     declared = FIELDS[field]
     if declared.type is FieldType.LIST and isinstance(value, str):
         value = [value]
     try:
-        return show(declared, parse(declared, value), lang, names=names)
+        canonical = parse(declared, value)
+        if declared.is_folded and isinstance(value, str) and canonical is not None:
+            canonical = value.strip()
+        elif declared.is_folded and isinstance(value, list) and canonical is not None:
+            canonical = tuple(item.strip() for item in value if item.strip())
+        return show(declared, canonical, lang, names=names)
     except BadValue:
         # Kept from a time when the field had another type.
         return str(value)

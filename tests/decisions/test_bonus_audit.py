@@ -1,6 +1,7 @@
 """What the incentive audit says of bonus rules; each leap is asked again of the real arithmetic."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules_engine.decisions.bonus import statement_of
-from rules_engine.decisions.bonus_audit import audit, leaps_along, ordinary
-from rules_engine.decisions.bonus_audit_along import moved, whole_curve
+from rules_engine.decisions.bonus_audit import audit, leaps_along, middle_month, ordinary
+from rules_engine.decisions.bonus_audit_along import lacks_plan, moved, whole_curve
 from rules_engine.decisions.bonus_audit_people import PersonMonth
 from rules_engine.language.analysis.finding import Finding, FindingKind, Severity
 from rules_engine.language.analysis.fixes import fixed
@@ -21,6 +22,7 @@ from rules_engine.language.ruleset import parse, to_json
 from rules_engine.services.running.setup import shipped_ruleset
 
 REVENUE = "measure.revenue"
+PLAN_NEW = "measure.plan_new"
 TIERS = {
     "action": "pay_tiers",
     "line": "tiers",
@@ -209,6 +211,45 @@ def test_the_whole_curve_leaps_where_a_condition_on_another_measure_turns() -> N
     assert abs(jump.at - 1_500_000) < 1
     assert jump.after - jump.before == 15_000_00
     assert len(drawn.runs) == 2
+
+
+class TestMiddle:
+    PEOPLE = [
+        PersonMonth({REVENUE: paid, f"{REVENUE}_new": paid, f"{REVENUE}_old": Fraction(0), PLAN_NEW: None}, frozenset())
+        for paid in (Fraction(100_000_00), Fraction(300_000_00), Fraction(200_000_00))
+    ]
+
+    def test_what_nobody_has_stays_empty_and_no_plan_is_made_up(self) -> None:
+        middle = middle_month(self.PEOPLE).measures
+        assert middle[REVENUE] == 200_000_00
+        assert [middle[key] for key in (PLAN_NEW, "measure.attainment_pct", "measure.rating")] == [None, None, None]
+        assert lacks_plan(middle, "measure.attainment_new_pct") and not lacks_plan(middle, REVENUE)
+
+    def test_the_curve_of_people_without_a_plan_goes_through_what_they_are_paid(self) -> None:
+        when = {"all": [{"field": "measure.attainment_pct", "op": "ge", "value": "100"}]}
+        percent = {"action": "pay_percent", "line": "p", "of": REVENUE, "rate": "2"}
+        plan = {"id": "plan", "title": "plan", "when": when, "then": [FIXED]}
+        rules = [{"id": "p", "title": "p", "then": [percent]}, plan]
+        ruleset = parse({"decision": "bonus", "hit_policy": "collect", "rules": rules})
+        engine = NativeEngine(ruleset)
+        drawn = whole_curve(ruleset, engine.matching, middle_month(self.PEOPLE), REVENUE, Fraction(300_000))
+        worth = dict(point for run in drawn.runs for point in run)
+        for one in self.PEOPLE:
+            paid = statement_of(ruleset, engine, one.measures, without_plan=one.without_plan).total
+            assert worth[one.measures[REVENUE] / 100] == paid
+
+    def test_with_a_plan_on_one_side_only_that_side_is_followed(self) -> None:
+        people = [PersonMonth({**one.measures, PLAN_NEW: Fraction(400_000_00)}, frozenset()) for one in self.PEOPLE]
+        middle = middle_month(people).measures
+        assert (middle["measure.attainment_new_pct"], middle["measure.attainment_old_pct"]) == (50, None)
+        assert not lacks_plan(middle, "measure.attainment_pct")
+        assert lacks_plan(middle, "measure.attainment_old_pct")
+
+    def test_a_plan_that_most_lack_by_intention_is_lacking_by_intention(self) -> None:
+        intended = frozenset({"measure.attainment_new_pct"})
+        people = [replace(one, without_plan=intended) for one in self.PEOPLE[:2]] + self.PEOPLE[2:]
+        assert middle_month(people).without_plan == intended
+        assert middle_month(self.PEOPLE).without_plan == frozenset()
 
 
 @st.composite

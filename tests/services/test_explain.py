@@ -72,6 +72,28 @@ class TestRequest:
         assert by_id["own"]["why_not"].startswith("закреплённый менеджер: ")
         assert cast.anna.id == request.manager_id
 
+    def test_texts_read_as_the_request_has_them_while_it_still_says_the_same(self, session: Session) -> None:
+        make_cast(session)
+        in_perm = condition("request.city", "is", "Пермь")
+        tagged = condition("client.tags", "has_any", ["Архив"])
+        make_version(session, "assignment", assignment_rules(rule("perm", in_perm, OWNER), rule("tag", tagged, OWNER)))
+        client = make_client(session, tags=["VIP", "Сеть «Лён»"])
+        request = make_request(session, client=client, city="Нижний Новгород")
+        decide_and_assign(session, request, MONDAY)
+        session.flush()
+
+        told = explain_request(session, request.id, "ru")
+        client.tags = ["Сеть «Лён»"]
+        later = explain_request(session, request.id, "ru")
+
+        stored = {item["field"]: item["value"] for item in told["facts"]}
+        assert stored["request.city"] == "нижний новгород"
+        assert words(told["facts"])["request.city"] == "Нижний Новгород"
+        assert words(told["facts"])["client.tags"] == "VIP, Сеть «Лён»"
+        assert words(later["facts"])["client.tags"] == "vip, Сеть «Лён»"
+        by_id = {item["id"]: item for item in told["rules"]}
+        assert by_id["perm"]["why_not"] == "город: Нижний Новгород; нужно: Пермь"
+
     def test_it_speaks_english_too(self, session: Session) -> None:
         _, request = assigned(session)
 

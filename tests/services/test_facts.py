@@ -11,6 +11,7 @@ from rules_engine.models import LedgerBalance, Request
 from rules_engine.services.company.reference import reference
 from rules_engine.services.facts.loads import loads
 from rules_engine.services.facts.requests import IMPLEMENTED, candidate_facts, expand, request_facts, see
+from rules_engine.services.facts.spellings import of_request
 from tests.factories import (
     MONDAY,
     Cast,
@@ -39,6 +40,13 @@ class TestDeclarations:
         declared = {key for key, field in FIELDS.items() if field.implemented and field.group != "measure"}
 
         assert declared == IMPLEMENTED
+
+    def test_of_every_folded_text_the_rows_know_the_spelling(self, session: Session) -> None:
+        request = make_request(session, client=make_client(session))
+
+        folded = {key for key in IMPLEMENTED if FIELDS[key].is_folded}
+
+        assert folded == set(of_request(request))
 
     def test_a_group_stands_for_all_its_keys(self) -> None:
         assert expand(["now", "request.amount"]) == {

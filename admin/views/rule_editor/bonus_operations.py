@@ -15,18 +15,25 @@ from admin.views.rule_editor.pages import blueprint, head
 from admin.views.rule_editor.room import Room, room
 from admin.views.rule_editor.wording import _, capital
 from rules_engine.decisions.bonus import statement_of
-from rules_engine.decisions.bonus_audit import ordinary
-from rules_engine.decisions.bonus_audit_along import axes_of, sources_of, whole_curve
+from rules_engine.decisions.bonus_audit import middle_month
+from rules_engine.decisions.bonus_audit_along import axes_of, lacks_plan, sources_of, whole_curve
 from rules_engine.decisions.bonus_audit_people import PersonMonth
+from rules_engine.decisions.bonus_figures import ATTAINMENT
+from rules_engine.decisions.bonus_measures import PREFIX
+from rules_engine.decisions.bonus_probe import typical_of
 from rules_engine.errors import NotFound
 from rules_engine.language.engines.native import NativeEngine
+from rules_engine.language.kinds import FieldType
 from rules_engine.language.model import Ruleset
+from rules_engine.language.shown import show_scaled
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services.drafts import body as edits
 from rules_engine.services.drafts import editing
+from rules_engine.services.drafts.bonus_pay import last_month
 from rules_engine.services.drafts.trying import usable
 from rules_engine.services.rules import rulebook
 
+PLAN = f"{PREFIX}plan_new"
 SHAPE = "bonus:"
 """What the small buttons of a table begin with: `bonus:split:2`."""
 
@@ -68,19 +75,27 @@ def bonus_whole(decision: str) -> ResponseReturnValue:
     (draft, left_out), (live, _left) = usable(row.body), usable(live_body)
     axes = axes_of(draft) or axes_of(live)
     by = request.args.get("by", "")
-    axis = by if by in axes else next(iter(axes), "")
     who = here.actions.people()
+    middle = middle_month([PersonMonth(one.measures, one.without_plan) for one in who.people])
+    drawable = [one for one in axes if not lacks_plan(middle.measures, one)]
+    axis = by if by in axes else next(iter([*drawable, *axes]), "")
     values = head(here, "draft") | {
         "axes": [Option(one, capital(FIELDS[one].label.text(here.lang)), one == axis) for one in axes],
-        "picture": _whole(draft, live, axis, who.people, here.lang) if axis else None,
+        "axis_label": FIELDS[axis].label.text(here.lang) if axis else "",
+        "picture": _whole(draft, live, axis, who.people, middle, here.lang) if axis in drawable else None,
         "month": who.month,
+        "plans_month": last_month(here.session, here.now),
+        "has_people": bool(who.people),
+        "has_plan": not lacks_plan(middle.measures, ATTAINMENT),
+        "usual": show_scaled(FieldType.MONEY, int(typical_of(PLAN)), here.lang),
         "left_out": len(left_out),
     }
     return render_template("rules/bonus_whole.html", **values)
 
 
-def _whole(draft: Ruleset, live: Ruleset, axis: str, people: Sequence[Person], lang: str) -> Picture:
-    profile = PersonMonth(ordinary(one.measures for one in people), frozenset())
+def _whole(
+    draft: Ruleset, live: Ruleset, axis: str, people: Sequence[Person], profile: PersonMonth, lang: str
+) -> Picture:
     drafted, in_force = NativeEngine(draft), NativeEngine(live)
     breaks = [value for rules in (draft, live) for value in sources_of(rules).get(axis, {})]
     return whole_picture(

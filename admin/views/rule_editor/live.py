@@ -19,6 +19,7 @@ from rules_engine.language.analysis import Finding, Severity, unchecked_lines
 from rules_engine.language.engines.base import Facts
 from rules_engine.language.kinds import Decision
 from rules_engine.language.model import OTHERWISE
+from rules_engine.language.spelling import Spellings, of_rules, spelt
 from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services.approvals import findings as findings_of
@@ -88,7 +89,7 @@ def findings(decision: str) -> ResponseReturnValue:
     row = editing.draft(here.session, decision)
     if row is None:
         abort(404)
-    names = rulebook.references(here.session)
+    names, spellings = rulebook.references(here.session), of_rules(row.body)
     found = findings_of.findings(here.session, row.body, row.accepted, here.now)
     ids = rule_ids(row.body)
     titles = {rule_id: str(number) for number, rule_id in enumerate(ids, 1)}
@@ -101,8 +102,8 @@ def findings(decision: str) -> ResponseReturnValue:
             text=one.message(here.lang, titles, names),
             mends=one.fix.message(here.lang, titles) if one.fix else "",
             is_warning=one.severity is Severity.WARNING,
-            example=one.example_words(here.lang, names),
-            typed=_typed(here, one.example or {}),
+            example=one.example_words(here.lang, names, spellings),
+            typed=_typed(here, one.example or {}, spellings),
         )
 
     accepted = [
@@ -159,13 +160,13 @@ def _name(here: Room, body: Body, rule_id: str) -> str:
     return _("Otherwise") if rule_id == OTHERWISE else title_of(rule_of(body, rule_id), here.lang)
 
 
-def _typed(here: Room, facts: Facts) -> tuple[tuple[str, str], ...]:
+def _typed(here: Room, facts: Facts, spellings: Spellings) -> tuple[tuple[str, str], ...]:
     """Return facts as the inputs in which the trial takes typed values."""
     found: list[tuple[str, str]] = []
     for key, value in facts.items():
         if value is None:
             continue
-        written, kind = dump(FIELDS[key], value), FIELDS[key].type
+        written, kind = spelt(key, dump(FIELDS[key], value), spellings), FIELDS[key].type
         texts = written if isinstance(written, list) else [here.reader.shown(kind, written)]
         found += [(f"{PREFIX}{key}", str(text)) for text in texts]
     return tuple(found)

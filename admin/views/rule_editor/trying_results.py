@@ -20,6 +20,7 @@ from rules_engine.decisions.field_words import condition_words
 from rules_engine.language.engines.base import FailedCondition
 from rules_engine.language.line_names import line_names
 from rules_engine.language.model import OTHERWISE
+from rules_engine.language.spelling import spelt
 from rules_engine.language.values import dump
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services.bonus.texts import money_words
@@ -192,8 +193,8 @@ class _Words:
             if present is not None and one.rule in known and (one.rule in present.fired) != one.acts:
                 live = _("in force now: acts") if one.rule in present.fired else _("in force now: does not act")
             title = self.title(body, one.rule)
-            notes = tuple(self._notes(on, trial, one, body))
-            found.append(Verdict(number, one.rule, title, one.acts, one.matched, self._why(one, trial), notes, live))
+            why, notes = self._why(on, one, trial), tuple(self._notes(on, trial, one, body))
+            found.append(Verdict(number, one.rule, title, one.acts, one.matched, why, notes, live))
         if body.get("otherwise"):
             acts = OTHERWISE in trial.fired
             notes = tuple(self._notes(on, trial, RuleVerdict(OTHERWISE, True, acts=acts), body)) if acts else ()
@@ -222,14 +223,14 @@ class _Words:
     def _amount(self, minor: int | None) -> str:
         return "—" if minor is None else money_words(minor, self._lang)
 
-    def _why(self, one: RuleVerdict, trial: Trial) -> str:
+    def _why(self, on: Ground, one: RuleVerdict, trial: Trial) -> str:
         """Return why a rule does not act; "" for one that does."""
         if not one.enabled:
             return _("switched off")
         if one.left_out:
             return _("not finished, takes no part")
         if one.failed is not None:
-            return self._failed(one.failed)
+            return self._failed(on, one.failed)
         if one.passed_over:
             return self._passed_over(one, trial)
         if one.matched and not one.acts:
@@ -245,8 +246,9 @@ class _Words:
             "line_busy": _("matches, but the manager has the client on the line"),
         }.get(reasons.get(one.rule, ""), _("matches, but nobody of its people can take it now"))
 
-    def _failed(self, failed: FailedCondition) -> str:
+    def _failed(self, on: Ground, failed: FailedCondition) -> str:
         seen = None if failed.seen is None else dump(FIELDS[failed.field], failed.seen)
+        seen = spelt(failed.field, seen, on.spellings)
         return condition_words(
             failed.field, failed.op, failed.value, seen, self._lang, unwanted=failed.unwanted, names=self._names
         )

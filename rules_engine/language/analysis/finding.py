@@ -13,6 +13,7 @@ from rules_engine.language.kinds import Decision, Words
 from rules_engine.language.model import OTHERWISE, Condition, Group, Rule, Ruleset
 from rules_engine.language.references import References
 from rules_engine.language.shown import show
+from rules_engine.language.spelling import Spellings, spelt
 from rules_engine.language.values import Facts
 from rules_engine.language.vocabulary import FIELDS
 
@@ -122,10 +123,15 @@ class Finding:
             is_certain=self.is_certain,
         )
 
-    def example_words(self, lang: str, names: References | None = None) -> tuple[tuple[str, str], ...]:
-        """Return the example as pairs of the field's label and its value in words; empty without an example."""
+    def example_words(
+        self, lang: str, names: References | None = None, spellings: Spellings | None = None
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the example as pairs of the field's label and its value in words; empty without an example.
+
+        `spellings` are those of the rules: the texts of examples come from them.
+        """
         return tuple(
-            (FIELDS[key].label.text(lang), show(FIELDS[key], value, lang, names=names))
+            (FIELDS[key].label.text(lang), show(FIELDS[key], spelt(key, value, spellings or {}), lang, names=names))
             for key, value in (self.example or {}).items()
         )
 

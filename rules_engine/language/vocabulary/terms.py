@@ -57,6 +57,11 @@ class Field:
         return FieldGroup(self.key.partition(".")[0])
 
     @property
+    def is_folded(self) -> bool:
+        """Whether its texts are compared in any case and composition."""
+        return self.type is FieldType.TEXT or (self.type is FieldType.LIST and not self.exact_items)
+
+    @property
     def can_be_empty(self) -> bool:
         return self.empty != ALWAYS_FILLED
 

@@ -24,6 +24,7 @@ from rules_engine.language.kinds import Decision as DecisionName
 from rules_engine.language.model import OTHERWISE, Ruleset
 from rules_engine.language.ruleset import parse
 from rules_engine.language.sentence import otherwise_spans, plain, rule_text
+from rules_engine.language.spelling import Spellings, spelt
 from rules_engine.language.values import Canonical, dump
 from rules_engine.language.values import parse as parse_value
 from rules_engine.language.vocabulary import FIELDS
@@ -46,7 +47,10 @@ _PRUNED: Final = {
 
 @dataclass(slots=True)
 class Reader:
-    """Who reads: `login` of a sales manager, None for whoever may see everything. `names` are those of today."""
+    """Who reads: `login` of a sales manager, None for whoever may see everything. `names` are those of today.
+
+    `spellings` are the texts of what was decided about, as its rows have them today.
+    """
 
     session: Session
     picture: Reference
@@ -54,6 +58,7 @@ class Reader:
     lang: str
     login: str | None = None
     sees_amounts: bool = True
+    spellings: Spellings = field(default_factory=dict)
     _rulesets: dict[int, Ruleset] = field(default_factory=dict)
     _engines: dict[int, NativeEngine] = field(default_factory=dict)
     _occasions: dict[str, str] | None = None
@@ -128,11 +133,23 @@ def _sentences(row: Decision, detail: Mapping[str, Any] | None, reader: Reader) 
     if "scheduled" in outcome:
         yield from explain_callbacks(outcome, reader.lang, reader.occasions(), reader.picture.zone)
     elif "firings" in outcome:
-        yield from explain_escalation(outcome, reader.lang, reader.names)
+        yield from explain_escalation(_spelt_firings(outcome, reader), reader.lang, reader.names)
     elif outcome["rule"] == BY_HAND:
         yield from _by_hand(row, detail, reader)
     else:
         yield from explain_assignment(outcome, reader.lang, reader.login, reader.names)
+
+
+def _spelt_firings(outcome: Mapping[str, Any], reader: Reader) -> Mapping[str, Any]:
+    """Return the outcome of an escalation with the texts that its conditions saw as they were written."""
+    firings = [
+        {
+            **firing,
+            "seen": [{**one, "seen": spelt(one["field"], one["seen"], reader.spellings)} for one in firing["seen"]],
+        }
+        for firing in outcome["firings"]
+    ]
+    return {**outcome, "firings": firings}
 
 
 def _by_hand(row: Decision, detail: Mapping[str, Any], reader: Reader) -> Iterator[str]:
@@ -246,7 +263,7 @@ def _traced(ruleset: Ruleset, item: Mapping[str, Any], fired: Sequence[str], rea
             failed["field"],
             failed["op"],
             failed["value"],
-            failed["seen"],
+            spelt(failed["field"], failed["seen"], reader.spellings),
             reader.lang,
             unwanted=failed["unwanted"],
             names=reader.names,
@@ -269,7 +286,7 @@ def _fact(key: str, value: object, reader: Reader) -> dict[str, Any]:
         "field": key,
         "label": label,
         "value": value,
-        "words": value_words(key, value, reader.lang, names=reader.names),
+        "words": value_words(key, spelt(key, value, reader.spellings), reader.lang, names=reader.names),
     }
 
 

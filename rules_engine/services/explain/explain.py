@@ -16,6 +16,7 @@ from rules_engine.errors import NotFound
 from rules_engine.models import Assignment, AssignmentCause, Callback, Client, Decision, Request, Role, Task
 from rules_engine.services.company.reference import reference
 from rules_engine.services.explain.decision import Reader, describe
+from rules_engine.services.facts import spellings
 from rules_engine.services.records import settings_store
 from rules_engine.services.requests.tasks import may_see_amount
 from rules_engine.services.rules import journal
@@ -144,7 +145,7 @@ def explain_client(
         "sentences": [
             f"{label}: {one.name if one else '—'}." for label, one in zip(labels, (owner, cover), strict=True)
         ],
-        "decisions": _of_client(session, client.id, lang, viewer),
+        "decisions": _of_client(session, client, lang, viewer),
         "requests": [explain_request(session, request_id, lang, viewer) for request_id in ids],
     }
 
@@ -162,7 +163,7 @@ def explain_call(session: Session, callback_id: int, lang: str, viewer: Viewer |
     planned = session.get(Decision, call.decision_id) if call.decision_id is not None else None
     wanted = [row.id for row in (*rows, planned) if row is not None]
     details = journal.details_of(session, wanted)
-    reader = _plain_reader(session, lang, viewer)
+    reader = _reader_of_client(session, call.client, lang, viewer)
     decision = describe(planned, details.get(planned.id), reader) if planned is not None else None
     return {
         "call": {
@@ -187,24 +188,25 @@ _NOT_BY_RULES: Final = {
 }
 
 
-def _plain_reader(session: Session, lang: str, viewer: Viewer | None) -> Reader:
+def _reader_of_client(session: Session, client: Client, lang: str, viewer: Viewer | None) -> Reader:
     """Return a reader of what is about clients: there the worth of requests is no part of what is told."""
     reader = Reader(session, reference(session), references(session), lang if lang == "ru" else "en")
+    reader.spellings = spellings.of_client(client)
     if viewer is not None and viewer.role is Role.MANAGER:
         reader.login = viewer.login
     return reader
 
 
-def _of_client(session: Session, client_id: int, lang: str, viewer: Viewer | None) -> list[dict[str, Any]]:
+def _of_client(session: Session, client: Client, lang: str, viewer: Viewer | None) -> list[dict[str, Any]]:
     """Return what the rules of callbacks last decided about a client, and those of escalation about his calls."""
-    calls = select(Callback.id).where(Callback.client_id == client_id)
-    about_client = (Decision.subject_kind == "client") & (Decision.subject_id == client_id)
+    calls = select(Callback.id).where(Callback.client_id == client.id)
+    about_client = (Decision.subject_kind == "client") & (Decision.subject_id == client.id)
     about_calls = (Decision.subject_kind == "callback") & Decision.subject_id.in_(calls)
     found = session.scalars(
         select(Decision).where(about_client | about_calls).order_by(Decision.id.desc()).limit(_OF_CLIENT)
     ).all()
     details = journal.details_of(session, [row.id for row in found])
-    reader = _plain_reader(session, lang, viewer)
+    reader = _reader_of_client(session, client, lang, viewer)
     return [describe(row, details.get(row.id), reader) for row in found]
 
 
@@ -245,7 +247,7 @@ def _reader(session: Session, request: Request, lang: str, viewer: Viewer | None
     picture = reference(session)
     lang = lang if lang == "ru" else "en"
     if viewer is None or viewer.role is not Role.MANAGER:
-        return Reader(session, picture, references(session), lang)
+        return Reader(session, picture, references(session), lang, spellings=spellings.of_request(request))
     shown = settings_store.choice(session, settings_store.AMOUNT_SHOWN)
     is_his = picture.login_of(request.manager_id) == viewer.login
     answered = is_his and request.first_answer_at is not None
@@ -256,6 +258,7 @@ def _reader(session: Session, request: Request, lang: str, viewer: Viewer | None
         lang,
         login=viewer.login,
         sees_amounts=may_see_amount(shown, is_answered=answered),
+        spellings=spellings.of_request(request),
     )
 
 

@@ -5,7 +5,7 @@ typed over, the attainments follow unless they are typed too.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from typing import Final
@@ -18,6 +18,7 @@ from rules_engine.decisions.bonus_measures import PREFIX, canonical_measures, re
 from rules_engine.language.cases import fired
 from rules_engine.language.kinds import FieldType
 from rules_engine.language.read_bonus import ATTAINMENTS, WITHOUT_PLAN
+from rules_engine.language.spelling import Spellings
 from rules_engine.language.values import Facts, dump_scaled
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.services.drafts import bonus_pay
@@ -40,6 +41,7 @@ class MonthGround:
     measures: Mapping[str, Fraction]
     without_plan: frozenset[str]
     is_stored: bool
+    spellings: Spellings = field(default_factory=dict)
 
     @property
     def facts(self) -> Facts:

@@ -15,6 +15,7 @@ from rules_engine.decisions.callback_outcome import Cause, CauseKind
 from rules_engine.decisions.callbacks import decide_callbacks
 from rules_engine.decisions.instants import DAY_US, to_us
 from rules_engine.language.cases import fired
+from rules_engine.language.spelling import Spellings, joined, of_values
 from rules_engine.language.values import Canonical, Facts, parse_facts
 from rules_engine.models import Client
 from rules_engine.services.callbacks import callbacks
@@ -30,6 +31,7 @@ from rules_engine.services.drafts.trying import (
     verdicts_of,
     with_typed,
 )
+from rules_engine.services.facts import spellings
 from rules_engine.services.facts.callbacks import SeenClient, see_clients
 from rules_engine.services.facts.requests import see
 from rules_engine.services.records import settings_store
@@ -67,6 +69,7 @@ class ClientGround:
     now: datetime
     seen: SeenClient
     events: tuple[str, ...]
+    spellings: Spellings
 
     @property
     def facts(self) -> Facts:
@@ -141,7 +144,7 @@ def ground(
         if "client.owner" in over:
             owner = picture.by_login(str(over["client.owner"] or ""))
             seen = replace(seen, owner_id=owner.id if owner else None, cover_id=None)
-    return ClientGround(session, now, seen, events)
+    return ClientGround(session, now, seen, events, joined(of_values(typed), spellings.of_client(client)))
 
 
 def _causes(

@@ -18,12 +18,14 @@ from rules_engine.decisions.instants import to_us
 from rules_engine.decisions.request_clocks import RequestClocks
 from rules_engine.decisions.roster import Roster
 from rules_engine.language.cases import fired
+from rules_engine.language.spelling import Spellings, joined, of_values
 from rules_engine.language.values import Facts
 from rules_engine.models import Callback, Firing, Request, WorkKind
 from rules_engine.services.callbacks import escalation as callback_escalation
 from rules_engine.services.company.reference import ManagerRef, Reference, reference
 from rules_engine.services.drafts.body import Body
 from rules_engine.services.drafts.trying import Trial, Typed, looked_at, ready, verdicts_of, with_typed
+from rules_engine.services.facts import spellings
 from rules_engine.services.facts.callbacks import client_facts
 from rules_engine.services.facts.requests import see
 from rules_engine.services.records import settings_store
@@ -45,6 +47,7 @@ class EscalationGround:
     holder: ManagerRef | None
     times_reassigned: int = 0
     acted: Mapping[str, datetime] = field(default_factory=dict)
+    spellings: Spellings = field(default_factory=dict)
 
     def run(self, body: Body) -> Trial:
         """Return what a body of rules does; of an unfinished draft, what its finished rules do."""
@@ -99,6 +102,7 @@ def ground_of_request(
         _holder(picture, row.manager_id, typed),
         times if isinstance(times, int) else 0,
         acted,
+        joined(of_values(typed or {}), spellings.of_request(request) if request is not None else {}),
     )
 
 
@@ -133,6 +137,7 @@ def ground_of_call(
         lambda: Roster({}),
         holder,
         acted=acted,
+        spellings=joined(of_values(typed or {}), spellings.of_client(call.client) if call is not None else {}),
     )
 
 

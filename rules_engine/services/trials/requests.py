@@ -16,12 +16,14 @@ from rules_engine.decisions.assignment import decide
 from rules_engine.decisions.instants import MINUTE_US, from_us, to_us
 from rules_engine.language.cases import fired
 from rules_engine.language.kinds import Decision as DecisionName
+from rules_engine.language.spelling import Spellings, joined, of_values
 from rules_engine.language.values import Facts, parse_facts
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Decision, Request, RequestStatus
 from rules_engine.services.company.reference import Reference, reference
 from rules_engine.services.drafts.body import Body
 from rules_engine.services.drafts.trying import Trial, Typed, looked_at, ready, verdicts_of, with_typed
+from rules_engine.services.facts import spellings
 from rules_engine.services.facts.candidates import build_roster, needs_of
 from rules_engine.services.facts.requests import SeenRequest, see
 from rules_engine.services.rules import journal
@@ -41,6 +43,7 @@ class RequestGround:
     seen: SeenRequest
     facts: Facts
     decided: Decision | None
+    spellings: Spellings
 
     def run(self, body: Body) -> Trial:
         """Return what a body of rules does; of an unfinished draft, what its finished rules do."""
@@ -73,11 +76,11 @@ def ground(
     seen = see(session, [row], at, fields, with_people=True)[row.id]
     stored = parse_facts(_request_facts(kept)) if kept else {}
     facts = with_typed({**seen.facts, **stored}, typed or {})
+    written = joined(of_values(typed or {}), spellings.of_request(request) if request is not None else {})
     if typed or request is None:
         row, seen = _as_typed(session, row, seen, facts, typed or {})
-    return RequestGround(
-        session, _people_at(reference(session), facts, at, now), row, seen, facts, decided if kept else None
-    )
+    people_at = _people_at(reference(session), facts, at, now)
+    return RequestGround(session, people_at, row, seen, facts, decided if kept else None, written)
 
 
 def _people_at(picture: Reference, facts: Facts, at: datetime, now: datetime) -> datetime:

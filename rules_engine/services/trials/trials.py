@@ -14,6 +14,7 @@ from rules_engine.decisions.money import format_amount
 from rules_engine.language.cases import fired
 from rules_engine.language.errors import FactsInvalid
 from rules_engine.language.kinds import Decision
+from rules_engine.language.spelling import Spellings, spelt_facts
 from rules_engine.language.values import Facts, dump_facts, parse_facts
 from rules_engine.models import Callback, Client, Request
 from rules_engine.services.company.reference import reference
@@ -57,10 +58,13 @@ class Subject:
 
 
 class Ground(Protocol):
-    """On what bodies of rules are tried."""
+    """On what bodies of rules are tried. `spellings`: how the texts among the facts were written."""
 
     @property
     def facts(self) -> Facts: ...
+
+    @property
+    def spellings(self) -> Spellings: ...
 
     def run(self, body: Body) -> Trial: ...
 
@@ -107,14 +111,14 @@ def values(on: Ground) -> dict[str, object]:
     """Return the values of a ground in JSON form by field: what a form of typed values begins with."""
     if isinstance(on, bonus.MonthGround):
         return {key: bonus.json_value(key, value) for key, value in on.measures.items()}
-    return dump_facts(on.facts)
+    return spelt_facts(dump_facts(on.facts), on.spellings)
 
 
 def case_facts(on: Ground, bodies: Collection[Body]) -> dict[str, object]:
     """Return the facts as a test case keeps them."""
     if isinstance(on, bonus.MonthGround):
         return bonus.case_facts(on, looked_at(bodies))
-    return dump_facts(on.facts)
+    return spelt_facts(dump_facts(on.facts), on.spellings)
 
 
 def expectation(body: Body, facts: Mapping[str, Any]) -> dict[str, Any]:

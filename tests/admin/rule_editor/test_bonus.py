@@ -11,8 +11,8 @@ from rules_engine.services.bonus import periods
 from rules_engine.services.drafts import editing
 from tests.admin.conftest import Browser
 from tests.admin.rule_editor.conftest import Editor, form_with
-from tests.bonus_rows import NEW, credit
-from tests.factories import Cast, at, make_version
+from tests.bonus_rows import NEW, credit, plan
+from tests.factories import Cast, at, condition, make_version, rule
 
 NOW = at("2026-11-10 10:00")
 
@@ -173,4 +173,28 @@ class TestBeside:
         assert page.status_code == 200
         assert '<option value="measure.revenue" selected>Оплаты</option>' in page.text
         assert "<polyline" in page.text
+        assert "Сентябрь 2026: считать некому." in page.text
+        assert "планы и оплаты по 1 000 000 ₽" in plain(page.text)
         assert head.browser.get("/rules/assignment/draft/curve").status_code == 404
+
+    @pytest.mark.parametrize("has_plan", [False, True])
+    def test_where_nobody_has_a_plan_none_is_assumed(
+        self, head: Editor, cast: Cast, sessions: sessionmaker[Session], has_plan: bool
+    ) -> None:
+        fixed = {"action": "pay_fixed", "line": "done", "amount": "15000"}
+        done = rule("done", condition("measure.attainment_new_pct", "ge", "100"), fixed)
+        with db.transaction(sessions) as session:
+            body = bonus_body()
+            make_version(session, "bonus", {**body, "rules": [*body["rules"], done]})
+            credit(session, cast.anna, "2026-09-05", 300_000_00, NEW)
+            if has_plan:
+                plan(session, cast.anna, "2026-09", 600_000, None)
+        head.open()
+        by_revenue, by_plan = (
+            head.browser.get("/rules/bonus/draft/curve", query_string={"by": f"measure.{name}"}).text
+            for name in ("revenue", "attainment_new_pct")
+        )
+        assert "<polyline" in by_revenue
+        assert ("плана нет ни у кого" in by_revenue) is not has_plan
+        assert ("<polyline" in by_plan) is has_plan
+        assert ("Выберите другой показатель" in by_plan) is not has_plan

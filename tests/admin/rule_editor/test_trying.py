@@ -176,3 +176,14 @@ def test_more_than_a_cookie_bears_is_refused(head: Editor) -> None:
     answer = sent(head, text, **{"v:request__text": long, "v:request__city": long, "v:request__region": long})
     assert answer.status_code == 422
     assert "Все значения вместе слишком длинные" in answer.text
+
+
+def test_texts_are_shown_as_the_request_has_them_and_as_they_are_typed(head: Editor) -> None:
+    in_perm = rule("perm", condition("request.city", "is", "Пермь"), OWN)
+    with db.transaction(head.sessions) as session:
+        make_version(session, "assignment", assignment_rules(in_perm))
+        row = make_request(session, city="Нижний Новгород")
+    text = head.browser.get(f"/rules/assignment/?try=request:{row.id}&typing=yes").text
+    assert "город: Нижний Новгород; нужно: Пермь" in text
+    assert 'value="Нижний Новгород"' in text
+    assert "город: Ростов-на-Дону; нужно: Пермь" in sent(head, text, **{"v:request__city": "Ростов-на-Дону"}).text

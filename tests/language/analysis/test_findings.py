@@ -20,6 +20,7 @@ from rules_engine.language.analysis import (
     unchecked_lines,
 )
 from rules_engine.language.ruleset import Ruleset, parse
+from rules_engine.language.spelling import of_rules
 from tests.language.analysis import claims
 from tests.language.test_shipped import document_of
 
@@ -156,6 +157,13 @@ class TestHidden:
         mended = fixed(document, finding.fix)
         assert [rule["id"] for rule in mended["rules"]] == ["r2", "r1"]
         assert found(mended) == []
+
+    def test_texts_of_an_example_read_as_the_rules_write_them(self) -> None:
+        in_perm = when("request.city", "is", "Пермь")
+        document = assignment(([in_perm], EVERYONE), ([in_perm, at_least("10")], KEY))
+        finding = only(document)
+        assert finding.example is not None and finding.example["request.city"] == "пермь"
+        assert ("город", "Пермь") in finding.example_words("ru", None, of_rules(document))
 
     def test_two_rules_can_hide_a_third_between_them(self) -> None:
         document = assignment(
