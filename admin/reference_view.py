@@ -116,7 +116,6 @@ class ReferenceView(ModelView):
     column_display_actions = False
 
     def __init__(self, model: type[Base], endpoint: str) -> None:
-        self.column_labels = {**COLUMNS, **(self.column_labels or {})}
         super().__init__(model, Database(), name=self.title, endpoint=endpoint)
 
     # Rights: the guard has asked the table before; this holds when somebody calls a view past it.
@@ -153,6 +152,10 @@ class ReferenceView(ModelView):
         if not text.isdecimal() or len(text) > 18:
             abort(404)
         return self.get_query().filter(self.model.id == int(text)).first() or abort(404)
+
+    def get_column_name(self, field: str) -> Any:
+        """Return how the page calls a column: by its own word, else by the common one."""
+        return (self.column_labels or {}).get(field) or COLUMNS.get(field) or super().get_column_name(field)
 
     def scaffold_form(self) -> type[FlaskForm]:
         return FlaskForm  # a view without a form of its own has none made from its columns
