@@ -58,6 +58,7 @@ def test_a_request_a_task_and_a_decision_are_read_without_codes(
     assert "Канал телефон" in request and "Ответить до" in request and "Answer" not in request
     exported = auditor.get("/admin/request_rows/export/csv/").text
     assert "Канал" in exported and "телефон" in exported and "phone" not in exported
+    assert "Звонят сами,действует,система" in auditor.get("/admin/decision_rows/export/csv/").text
 
 
 def test_the_journal_names_people_states_and_reasons(logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
