@@ -17,7 +17,7 @@ from rules_engine.models import ApprovalState, Decision, WorkKind
 from rules_engine.services.records import audit
 from rules_engine.services.requests.assignment import decide_and_assign
 from tests.admin.conftest import Browser
-from tests.factories import MONDAY, Cast, assignment_rules, condition, make_request, make_version, rule
+from tests.factories import MONDAY, Cast, assignment_rules, condition, make_client, make_request, make_version, rule
 
 LogIn = Callable[[str], Browser]
 Sessions = sessionmaker[Session]
@@ -94,3 +94,12 @@ def test_everything_that_the_journal_can_hold_has_words() -> None:
     assert actions - set(ACTIONS) == set()
     assert set(re.findall(r'subject_kind="(\w+)"', said)) - set(SUBJECTS) == set()
     assert {kind for kind in WorkKind if kind not in WORK or kind not in ONE} == set()
+
+
+def test_the_list_of_clients_says_the_segment_in_words(logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+    with db.transaction(sessions) as session:
+        make_client(session, owner=cast.anna, segment="lapsing")
+    anna = logged_in("anna")
+    assert "забытый" in text_of(anna.get("/clients/").text)
+    anna.post("/locale", {"locale": "en", "next": "/"})
+    assert "lapsing" in text_of(anna.get("/clients/").text)
