@@ -209,7 +209,7 @@ class ReferenceView(ModelView):
     def name_of(self, model: Any) -> str:
         """Return how a page calls the row: by its name, else by its number."""
         name = getattr(model, "name", None) or getattr(model, "external_id", None)
-        return str(name or f"№ {model.id}")
+        return str(name or f"{COLUMNS['id']} {model.id}")
 
     def audit_key(self, model: Any) -> Any:
         """Return by what the audit log names the row."""
@@ -282,7 +282,7 @@ class ReferenceView(ModelView):
         answer: Response = super()._export_csv(return_url)
         # Written out at once: what rows say in words is read by the session of this request, which ends with it.
         # Without the mark spreadsheets take UTF-8 for the local code page.
-        answer.response = ["\ufeff", *answer.response]  # type: ignore[list-item]
+        answer.response = ["\ufeff", *answer.response]
         return answer
 
 

@@ -54,6 +54,10 @@ def test_a_request_a_task_and_a_decision_are_read_without_codes(
     assert f"заявка {request_id} Звонят сами действует система оба движка" in page
     details = text_of(auditor.get(f"/admin/decision_rows/details/?id={decision_id}").text)
     assert "Что сделано передать заявку" in details and "Кто получил Анна" in details
+    assert f"№ {decision_id}" in details
+    auditor.post("/locale", {"locale": "en", "next": "/"})
+    assert "№" not in auditor.get(f"/admin/decision_rows/details/?id={decision_id}").text
+    auditor.post("/locale", {"locale": "ru", "next": "/"})
     request = text_of(auditor.get(f"/admin/request_rows/details/?id={request_id}").text)
     assert "Канал телефон" in request and "Ответить до" in request and "Answer" not in request
     exported = auditor.get("/admin/request_rows/export/csv/").text
