@@ -146,7 +146,7 @@ def _answer_errors(app: Flask) -> None:
             403: (_("Not for your role"), _("Your role does not include this page.")),
             404: (_("There is no such page"), _("It may have been removed, or it is not yours to see.")),
             413: (_("Too much at once"), _("The form holds more than one megabyte.")),
-        }.get(error.code or 500, (error.name, error.description or ""))
+        }.get(error.code or 500, (_("There is no such action here"), _("Go back and press again.")))
         return render_template("error.html", title=title, text=text), error.code or 500
 
     @app.errorhandler(PravilaError)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from admin.labels import DECISIONS, label
 from admin.language import language
+from admin.row_words import COLUMNS
 from rules_engine.decisions.field_words import value_words
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Callback, Incident, WorkKind
@@ -128,7 +129,7 @@ def _place(data: Mapping[str, Any], calls: Mapping[int, int]) -> Place | None:
     if isinstance(data.get("request_id"), int):
         return place_of(WorkKind.REQUEST, data["request_id"], calls)
     if "decision" in data:
-        words = f"{label(DECISIONS, data['decision'])}, № {data.get('number', '—')}"
+        words = f"{label(DECISIONS, data['decision'])}, {COLUMNS['id']} {data.get('number', '—')}"
         return Place(words, url_for("rules.history", decision=data["decision"]))
     return None
 

@@ -6,9 +6,7 @@ access.py, because they would pass the audit by.
 """
 
 import enum
-from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from itertools import chain
 from typing import Any, ClassVar
 
 from flask import Response, abort, flash, request
@@ -114,11 +112,8 @@ class ReferenceView(ModelView):
     column_type_formatters = column_type_formatters_detail = SHOWN
     column_type_formatters_export = EXPORTED
     column_display_actions = False
-    column_labels: Mapping[str, Any] = {}
-    """Headings beyond those that all lists share, see COLUMNS."""
 
     def __init__(self, model: type[Base], endpoint: str) -> None:
-        self.column_labels = {**COLUMNS, **self.column_labels}
         super().__init__(model, Database(), name=self.title, endpoint=endpoint)
 
     # Rights: the guard has asked the table before; this holds when somebody calls a view past it.
@@ -155,6 +150,10 @@ class ReferenceView(ModelView):
         if not text.isdecimal() or len(text) > 18:
             abort(404)
         return self.get_query().filter(self.model.id == int(text)).first() or abort(404)
+
+    def get_column_name(self, field: str) -> Any:
+        """Return how the page calls a column: by its own word, else by the common one."""
+        return (self.column_labels or {}).get(field) or COLUMNS.get(field) or super().get_column_name(field)
 
     def scaffold_form(self) -> type[FlaskForm]:
         return FlaskForm  # a view without a form of its own has none made from its columns
@@ -210,7 +209,7 @@ class ReferenceView(ModelView):
     def name_of(self, model: Any) -> str:
         """Return how a page calls the row: by its name, else by its number."""
         name = getattr(model, "name", None) or getattr(model, "external_id", None)
-        return str(name or f"№ {model.id}")
+        return str(name or f"{COLUMNS['id']} {model.id}")
 
     def audit_key(self, model: Any) -> Any:
         """Return by what the audit log names the row."""
@@ -281,9 +280,9 @@ class ReferenceView(ModelView):
 
     def _export_csv(self, return_url: Any) -> Response:
         answer: Response = super()._export_csv(return_url)
-        # Without this mark spreadsheets take UTF-8 for the local code page.
-        body: Iterator[str] = chain(["\ufeff"], answer.response)  # type: ignore[arg-type]
-        answer.response = body
+        # Written out at once: what rows say in words is read by the session of this request, which ends with it.
+        # Without the mark spreadsheets take UTF-8 for the local code page.
+        answer.response = ["\ufeff", *answer.response]
         return answer
 
 

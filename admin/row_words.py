@@ -168,7 +168,7 @@ def value_words(column: str, value: Any) -> str:
         return _("yes") if value else _("no")
     if column in PERSON_IDS and isinstance(value, int):
         known = reference(db_session()).managers.get(value)
-        return known.name if known else f"№ {value}"
+        return known.name if known else f"{COLUMNS['id']} {value}"
     if isinstance(value, int) and column.endswith("_minor"):
         return money(value)
     if isinstance(value, int) and column.endswith("_milli"):

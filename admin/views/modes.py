@@ -50,7 +50,7 @@ def show() -> ResponseReturnValue:
         modes=tuple(Mode),
         meanings=meanings(),
         changes=changes[:RECENT],
-        names={user.login: user.name for user in picture.users.values()},
+        names={"system": _("the system")} | {user.login: user.name for user in picture.users.values()},
     )
 
 

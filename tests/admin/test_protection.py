@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -34,6 +35,26 @@ class TestTokens:
 
         assert answer.status_code == 400
         assert "Форма устарела" in answer.text
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("locale", "title", "text"),
+        [
+            ("ru", "Такого действия здесь нет", "Вернитесь назад и нажмите ещё раз."),
+            ("en", "There is no such action here", "Go back and press again."),
+        ],
+    )
+    def test_what_only_a_button_does_is_refused_in_the_readers_words(
+        self, logged_in: Callable[[str], Browser], locale: str, title: str, text: str
+    ) -> None:
+        galina = logged_in("galina")
+        galina.post("/locale", {"locale": locale, "next": "/"})
+        requests = [galina.client.get("/locale"), galina.client.put("/my/")]
+        assert [answer.status_code for answer in requests] == [405, 405]
+        for answer in requests:
+            assert title in answer.text and text in answer.text
+            assert "Method Not Allowed" not in answer.text
 
 
 class TestHeaders:

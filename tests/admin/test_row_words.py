@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from flask_babel import LazyString
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -16,7 +17,7 @@ from rules_engine.models import ApprovalState, Decision, WorkKind
 from rules_engine.services.records import audit
 from rules_engine.services.requests.assignment import decide_and_assign
 from tests.admin.conftest import Browser
-from tests.factories import MONDAY, Cast, assignment_rules, condition, make_request, make_version, rule
+from tests.factories import MONDAY, Cast, assignment_rules, condition, make_client, make_request, make_version, rule
 
 LogIn = Callable[[str], Browser]
 Sessions = sessionmaker[Session]
@@ -33,9 +34,9 @@ def test_every_column_of_every_page_is_named_in_both_languages(app: Flask) -> No
     with app.test_request_context():
         for view in views:
             shown = [*(view.column_list or ()), *(view.column_details_list or ())]
-            assert [name for name in shown if name not in view.column_labels] == [], view.endpoint
-            for name in shown:
-                assert str(view.column_labels[name])
+            unnamed = [name for name in shown if not isinstance(view.get_column_name(name), LazyString)]
+            assert unnamed == [], view.endpoint
+            assert all(str(view.get_column_name(name)) for name in shown)
 
 
 def test_a_request_a_task_and_a_decision_are_read_without_codes(
@@ -53,10 +54,15 @@ def test_a_request_a_task_and_a_decision_are_read_without_codes(
     assert f"заявка {request_id} Звонят сами действует система оба движка" in page
     details = text_of(auditor.get(f"/admin/decision_rows/details/?id={decision_id}").text)
     assert "Что сделано передать заявку" in details and "Кто получил Анна" in details
+    assert f"№ {decision_id}" in details
+    auditor.post("/locale", {"locale": "en", "next": "/"})
+    assert "№" not in auditor.get(f"/admin/decision_rows/details/?id={decision_id}").text
+    auditor.post("/locale", {"locale": "ru", "next": "/"})
     request = text_of(auditor.get(f"/admin/request_rows/details/?id={request_id}").text)
     assert "Канал телефон" in request and "Ответить до" in request and "Answer" not in request
     exported = auditor.get("/admin/request_rows/export/csv/").text
     assert "Канал" in exported and "телефон" in exported and "phone" not in exported
+    assert "Звонят сами,действует,система" in auditor.get("/admin/decision_rows/export/csv/").text
 
 
 def test_the_journal_names_people_states_and_reasons(logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
@@ -92,3 +98,12 @@ def test_everything_that_the_journal_can_hold_has_words() -> None:
     assert actions - set(ACTIONS) == set()
     assert set(re.findall(r'subject_kind="(\w+)"', said)) - set(SUBJECTS) == set()
     assert {kind for kind in WorkKind if kind not in WORK or kind not in ONE} == set()
+
+
+def test_the_list_of_clients_says_the_segment_in_words(logged_in: LogIn, cast: Cast, sessions: Sessions) -> None:
+    with db.transaction(sessions) as session:
+        make_client(session, owner=cast.anna, segment="lapsing")
+    anna = logged_in("anna")
+    assert "забытый" in text_of(anna.get("/clients/").text)
+    anna.post("/locale", {"locale": "en", "next": "/"})
+    assert "lapsing" in text_of(anna.get("/clients/").text)

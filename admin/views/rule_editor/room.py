@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from admin.base import db_session, request_now, shell
 from admin.language import language
+from admin.row_words import actor_name
 from admin.views.rule_editor.actions import Actions
 from admin.views.rule_editor.bonus_actions import BonusActions
 from admin.views.rule_editor.conditions import Conditions
 from admin.views.rule_editor.sentences import Part, Speaker, marked
 from admin.views.rule_editor.typed import Reader
-from admin.views.rule_editor.wording import _, capital
+from admin.views.rule_editor.wording import capital
 from rules_engine.language.kinds import Decision, Words
 from rules_engine.language.line_names import LineNames, line_names
 from rules_engine.services.company.reference import reference
@@ -104,6 +105,4 @@ def title_text(body: Body, lang: str) -> str:
 
 def person(session: Session, actor: str) -> str:
     """Return the name behind a recorded actor: a person's, or the login as it stands."""
-    users = reference(session).users.values()
-    name = next((user.name for user in users if user.login == actor), actor)
-    return _("the system") if name == "system" else name
+    return actor_name(actor, reference(session))

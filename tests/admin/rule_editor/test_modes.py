@@ -8,7 +8,7 @@ from rules_engine.models import AuditEntry, ModeChange
 from rules_engine.services.rules import modes
 from rules_engine.services.rules.rulebook import DECISIONS
 from tests.admin.rule_editor.conftest import Editor
-from tests.factories import MONDAY
+from tests.factories import MONDAY, make_mode
 
 
 def mode_now(head: Editor, team: int | None = None) -> Mode:
@@ -29,6 +29,13 @@ def test_the_first_press_asks_and_the_second_switches(head: Editor) -> None:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "mode")).one()
         assert (entry.actor, entry.before, entry.after and entry.after["mode"]) == ("galina", {"mode": "live"}, "watch")
     assert "Галина" in head.browser.get("/modes/").text
+
+
+def test_what_was_switched_at_the_first_set_up_was_switched_by_the_system(head: Editor) -> None:
+    with db.transaction(head.sessions) as session:
+        make_mode(session, "assignment", "watch", since=MONDAY)
+    page = head.browser.get("/modes/").text
+    assert ", система</small>" in page and "system" not in page
 
 
 def test_one_team_is_set_apart_and_stop_for_all_says_that_this_ends(head: Editor) -> None:
