@@ -102,10 +102,6 @@
       if (subject.value === rule) known.value = seen;
       if (subject.value === "order" && order) known.value = order;
     }
-    const tried = document.querySelector("#try .verdicts");
-    const search = document.querySelector("#try form[role=search]");
-    if (tried && search && search.getAttribute("hx-get"))
-      window.htmx.ajax("GET", search.getAttribute("hx-get"), { target: "#try", select: "#try", swap: "outerHTML" });
   });
 
   // Who turns to another window leaves nothing behind that is typed and not saved.
@@ -149,12 +145,39 @@
     stood = cards().indexOf(card);
   });
 
+  // What comes without being asked for never takes the focus and is not read whole: only what became otherwise is said.
+  const FINDINGS = ".findings > .finding:not(.told) > span";
+  let findings = null;
+  const answered = () => document.getElementById("try-result")?.dataset.answer || "";
+  let example = answered();
+  const anew = () => {
+    const [before, now] = [example, answered()];
+    example = now;
+    return before && now && before !== now ? now : "";
+  };
+  const tell = () => {
+    const sum = document.getElementById("findings-sum");
+    if (sum?.dataset.fresh) {
+      const now = [...document.querySelectorAll(FINDINGS)].map((one) => one.textContent.trim());
+      const fresh = findings ? now.filter((text) => !findings.includes(text)) : [];
+      if (fresh.length) say(`${sum.dataset.fresh} ${fresh.slice(0, 2).join(" ")}`);
+      else if (findings?.length && !now.length) say(sum.dataset.none);
+      findings = now;
+    }
+    say(anew());
+  };
+
   // The draft is swapped whole or in parts: what was done is said in a region that stays, and the focus finds its place.
   document.addEventListener("htmx:afterSettle", (event) => {
     show();
+    if (event.detail.requestConfig?.headers["X-Pravila-Unasked"]) {
+      tell();
+      return;
+    }
     const said = document.getElementById("said");
-    // Findings and figures settle too; only what is new is said.
-    if (said && said !== heard) say(said.textContent);
+    // Figures settle too; only what is new is said.
+    const answer = event.target.id === "try" ? void anew() : anew();
+    if (said && said !== heard) say([said.textContent, answer].filter(Boolean).join(" "));
     heard = said;
     const form = document.getElementById("open-form");
     // A group of inputs takes no focus itself: its first input does.
