@@ -176,7 +176,7 @@
     }
     const said = document.getElementById("said");
     // Figures settle too; only what is new is said.
-    const answer = event.target.id === "try" ? void anew() : anew();
+    const answer = anew();
     if (said && said !== heard) say([said.textContent, answer].filter(Boolean).join(" "));
     heard = said;
     const form = document.getElementById("open-form");

@@ -42,6 +42,8 @@ class Part:
     param: str = ""
     is_new: bool = False
     """In a comparison: the other side does not say it."""
+    name: str = ""
+    """How a chip is called by who hears it without its sentence; on a text: that the chip behind it says it."""
 
 
 class Speaker:
@@ -194,6 +196,27 @@ def _node(path: str) -> str:
 def _param(path: str) -> str:
     last = path.rpartition("/")[2]
     return "" if last.isdecimal() else last
+
+
+def spoken(parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield a sentence in which each chip that can be opened is named together with what stands before its colon.
+
+    Runs of texts come joined; the piece that a chip takes over has its name.
+    """
+    before = ""
+    for part in parts:
+        if part.kind == "text":
+            before += part.text
+            continue
+        label = before.lstrip(",; ") if part.at and before.endswith(": ") else ""
+        if lead := before.removesuffix(label):
+            yield Part("text", lead)
+        if label:
+            yield Part("text", label, name=label + part.text)
+        before = ""
+        yield replace(part, name=label and label + part.text)
+    if before:
+        yield Part("text", before)
 
 
 def marked(parts: tuple[Part, ...], other: tuple[Part, ...]) -> tuple[Part, ...]:
