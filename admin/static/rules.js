@@ -89,11 +89,12 @@
 
   // What was saved while typing: the other forms of the page know it from now on.
   document.addEventListener("draft-saved", (event) => {
-    const { taken, revision, rule, seen, order } = event.detail;
+    const { taken, missing, revision, rule, seen, order } = event.detail;
     if (taken) {
       // Its form may be in the middle of a click: what was wrong is taken out of it, the rest stays.
       for (const input of document.querySelectorAll("#open-form [aria-invalid]")) input.removeAttribute("aria-invalid");
-      for (const reason of document.querySelectorAll("#open-form .problem")) reason.remove();
+      for (const reason of document.querySelectorAll("#open-form :is(.problem, .todo)"))
+        if (!missing.includes(reason.id.slice(2))) reason.remove();
     }
     for (const input of document.querySelectorAll('#draft input[name="revision"]')) input.value = revision;
     for (const form of document.querySelectorAll("#draft form")) {
@@ -188,7 +189,7 @@
       begin(form.querySelector(VALUE) || form.querySelector(".inputs > .field:nth-child(2) :is(input, select, textarea)"));
     }
     const lost = document.activeElement === document.body || document.activeElement === null;
-    if (wrong && !document.activeElement.closest("#open-form")) wrong.focus();
+    if (wrong && !document.activeElement.closest("#open-form")) begin(wrong);
     else if (form && (lost || (event.target.id === "draft" && form.contains(document.activeElement)))) begin(form.querySelector("[autofocus]") || wrong || first(form));
     else if (!form && lost && !back()) {
       // Where the pressed button is gone, one goes on at the rule that it changed, else at the one where one was.

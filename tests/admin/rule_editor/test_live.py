@@ -81,7 +81,7 @@ class TestSavedWhileTyping:
         assert rule_of(head, "large")["when"]["all"] == [{"field": "request.channel", "op": "in", "value": None}]
         assert 'id="open-form"' in answer.text and 'value="phone"' in answer.text
         assert "Условие не закончено: укажите значение." in answer.text
-        assert "1 помеха" in answer.text
+        assert "До публикации осталось заполнить 1 место" in answer.text
 
     def test_a_form_left_unfinished_gives_back_what_stood_there(self, head: Editor) -> None:
         data = open_form(head, "large", AMOUNT, "condition")
