@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from admin.reference_view import defused
 from admin.views.rule_editor.actions import ActionForm
-from admin.views.rule_editor.cells import Cells
 from admin.views.rule_editor.cards import told_in_form
+from admin.views.rule_editor.cells import Cells
 from admin.views.rule_editor.conditions import ConditionForm, Typed
 from admin.views.rule_editor.places import Complaint
 from admin.views.rule_editor.room import Room

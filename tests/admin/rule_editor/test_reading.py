@@ -47,6 +47,14 @@ def test_a_chip_is_called_by_what_it_is_the_value_of(head: Editor) -> None:
     assert '; <span aria-hidden="true">срок ответа: </span>' in large
 
 
+def test_the_small_buttons_of_a_condition_say_which_one_they_move(head: Editor) -> None:
+    page = head.open(edit="large")
+    assert '<span id="n-large-when-all-0">' in page
+    for do in ("node-up", "node-down", "wrap", "remove"):
+        tag = page.partition(f'value="{do}"')[2].partition(">")[0]
+        assert 'aria-describedby="n-large-when-all-0"' in tag, do
+
+
 def test_sentences_that_are_only_read_hide_nothing(rulesets: Cast, logged_in: Callable[[str], Browser]) -> None:
     rules = logged_in("zhanna").get("/rules/assignment/").text.partition('<ol class="rules"')[2].partition("</ol>")[0]
     assert "сумма: " in rules and "aria-label" not in rules
