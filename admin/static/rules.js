@@ -130,7 +130,9 @@
   };
 
   const VALUE = ".checks-search:not([hidden]), #c-value";
-  const first = (form) => form.querySelector("[autofocus]") || form.querySelector(VALUE) || form.querySelector("input:not([type=hidden]), select, textarea, button");
+  // What is still to be filled in comes before what stands there already.
+  const lacking = (form) => [...form.querySelectorAll(":is(input, select, textarea):not([hidden])[aria-describedby]")].find((one) => document.getElementById(one.getAttribute("aria-describedby"))?.matches(".todo"));
+  const first = (form) => form.querySelector("[autofocus]") || lacking(form) || form.querySelector(VALUE) || form.querySelector("input:not([type=hidden]), select, textarea, button");
   // What stands there is marked: typing puts another value in its place.
   const begin = (input) => {
     input?.focus();

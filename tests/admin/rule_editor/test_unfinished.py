@@ -1,5 +1,6 @@
 """What is not filled in yet is said quietly; what is wrong, or said to be finished and is not, is said in red."""
 
+import re
 from typing import Any
 
 import pytest
@@ -64,6 +65,8 @@ def test_a_missing_parameter_of_an_action_is_said_beside_its_input(added: Editor
     page = added.open(edit=NEW, at="/then/0")
     assert "aria-invalid" not in page
     assert '<span class="todo" id="e-to">Не заполнено: кому.</span>' in page
+    # A group is hardly ever described aloud: its first input is.
+    assert re.search(r'id="a-to-1"[^>]* aria-describedby="e-to"', page)
 
 
 def test_a_wrong_value_is_red_at_once(head: Editor, sessions: sessionmaker[Session]) -> None:
