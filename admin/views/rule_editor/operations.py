@@ -13,7 +13,7 @@ from admin.views.rule_editor.operating import Form, Maker, Operation
 from admin.views.rule_editor.places import complaints
 from admin.views.rule_editor.room import Room
 from admin.views.rule_editor.sentences import Part, spoken
-from admin.views.rule_editor.wording import _
+from admin.views.rule_editor.wording import _, removed
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE
@@ -180,7 +180,7 @@ def _mode(here: Room, draft: RulesetDraft, form: Form) -> Operation:
 def _remove(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     place = _place(form)
     edit = edits.remove_node(place.rule, pointer(place.at))
-    return Operation(Place(place.rule) if place.whole else Place(), edit, _("Removed."))
+    return Operation(Place(place.rule) if place.whole else Place(), edit, removed(pointer(place.at)))
 
 
 def _leave(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -193,7 +193,7 @@ def _leave(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     if not _is_unfinished(here, draft, place):
         return Operation(closed)
     if before is None or not (before.get("field") or before.get("action")):
-        return Operation(closed, edits.remove_node(place.rule, at), _("Removed."))
+        return Operation(closed, edits.remove_node(place.rule, at), removed(at))
     if before == present:
         return Operation(closed)
     if at[0] == "then" and len(at) == 2:

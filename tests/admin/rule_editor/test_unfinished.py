@@ -110,6 +110,12 @@ class TestAnnounced:
         # A form that is made anew says what it still needs at the input where one goes on.
         assert said_of(typed(head, "large", AMOUNT, field="request.channel").text) == ""
 
+    def test_what_was_removed_is_named(self, head: Editor) -> None:
+        answer = head.do("remove", "large", AMOUNT)
+        assert said_of(head.browser.get(answer.location).text) == "Условие убрано."
+        answer = head.do("remove", "own", "/then/0")
+        assert said_of(head.browser.get(answer.location).text) == "Действие убрано."
+
     def test_a_value_that_is_not_taken_is_said_by_its_input_alone(self, head: Editor) -> None:
         assert open_form(head, "large", AMOUNT, "condition")
         assert said_of(typed(head, "large", AMOUNT, value="много").text) == ""
