@@ -1,6 +1,7 @@
 """In whose words a page speaks, and how it writes money, instants and durations: by Babel, in the business zone."""
 
 import logging
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LANGUAGES = ("ru", "en")
 NBSP = "\u00a0"
+_CYRILLIC = re.compile("[А-Яа-яЁё]")
 
 
 def select_locale() -> str:
@@ -50,6 +52,11 @@ def words(text: Mapping[str, Any] | str | None) -> str:
     if isinstance(text, str):
         return text
     return str(text.get(language()) or text.get("en") or text.get("ru") or "")
+
+
+def is_foreign(text: str) -> bool:
+    """Return whether a text is Russian on a page that is not; names in Latin letters are of every language."""
+    return language() != "ru" and _CYRILLIC.search(text) is not None
 
 
 def _locale() -> Locale:
@@ -213,6 +220,7 @@ def init_app(app: Flask) -> None:
         "clock_time": clock_time, "day": day, "minutes": minutes, "worked": worked, "phone": phone_text, "lines": lines,
     }  # fmt: skip
     app.jinja_env.filters.update(filters)
+    app.jinja_env.tests["foreign"] = is_foreign
     app.jinja_env.globals.update(
         percent=percent, span_minutes=span_minutes, ngettext=ngettext, language=language, LANGUAGES=LANGUAGES
     )

@@ -37,6 +37,19 @@ document.addEventListener("click", (event) => {
   const panel = link && document.getElementById(link.dataset.opens);
   if (panel) panel.open = true;
 });
+// What was wrong was said of what stood there before: beside something else it is said no more.
+const forget = (event) => {
+  // The words by which one searches a list are no value yet.
+  const wrong = event.target.getAttribute("role") === "combobox" ? null : event.target.closest('[aria-invalid="true"]');
+  const reason = wrong && document.getElementById(wrong.getAttribute("aria-describedby"));
+  if (!reason?.classList.contains("problem")) return;
+  for (const input of document.querySelectorAll(`[aria-describedby="${CSS.escape(reason.id)}"]`)) input.removeAttribute("aria-invalid");
+  reason.remove();
+};
+for (const kind of ["input", "change"]) document.addEventListener(kind, forget, true);
+// A message of the page that is loaded is no change of it: put anew it is read aloud.
+const flashes = document.querySelector(".flashes");
+if (flashes !== null) window.setTimeout(() => flashes.replaceChildren(...flashes.childNodes), 500);
 // A button that prints the page.
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) window.print();

@@ -89,11 +89,12 @@
 
   // What was saved while typing: the other forms of the page know it from now on.
   document.addEventListener("draft-saved", (event) => {
-    const { taken, revision, rule, seen, order } = event.detail;
+    const { taken, missing, revision, rule, seen, order } = event.detail;
     if (taken) {
       // Its form may be in the middle of a click: what was wrong is taken out of it, the rest stays.
       for (const input of document.querySelectorAll("#open-form [aria-invalid]")) input.removeAttribute("aria-invalid");
-      for (const reason of document.querySelectorAll("#open-form .problem")) reason.remove();
+      for (const reason of document.querySelectorAll("#open-form :is(.problem, .todo)"))
+        if (!missing.includes(reason.id.slice(2))) reason.remove();
     }
     for (const input of document.querySelectorAll('#draft input[name="revision"]')) input.value = revision;
     for (const form of document.querySelectorAll("#draft form")) {
@@ -102,10 +103,6 @@
       if (subject.value === rule) known.value = seen;
       if (subject.value === "order" && order) known.value = order;
     }
-    const tried = document.querySelector("#try .verdicts");
-    const search = document.querySelector("#try form[role=search]");
-    if (tried && search && search.getAttribute("hx-get"))
-      window.htmx.ajax("GET", search.getAttribute("hx-get"), { target: "#try", select: "#try", swap: "outerHTML" });
   });
 
   // Who turns to another window leaves nothing behind that is typed and not saved.
@@ -133,7 +130,9 @@
   };
 
   const VALUE = ".checks-search:not([hidden]), #c-value";
-  const first = (form) => form.querySelector("[autofocus]") || form.querySelector(VALUE) || form.querySelector("input:not([type=hidden]), select, textarea, button");
+  // What is still to be filled in comes before what stands there already.
+  const lacking = (form) => [...form.querySelectorAll(":is(input, select, textarea):not([hidden])[aria-describedby]")].find((one) => document.getElementById(one.getAttribute("aria-describedby"))?.matches(".todo"));
+  const first = (form) => form.querySelector("[autofocus]") || lacking(form) || form.querySelector(VALUE) || form.querySelector("input:not([type=hidden]), select, textarea, button");
   // What stands there is marked: typing puts another value in its place.
   const begin = (input) => {
     input?.focus();
@@ -149,12 +148,39 @@
     stood = cards().indexOf(card);
   });
 
+  // What comes without being asked for never takes the focus and is not read whole: only what became otherwise is said.
+  const FINDINGS = ".findings > .finding:not(.told) > span";
+  let findings = null;
+  const answered = () => document.getElementById("try-result")?.dataset.answer || "";
+  let example = answered();
+  const anew = () => {
+    const [before, now] = [example, answered()];
+    example = now;
+    return before && now && before !== now ? now : "";
+  };
+  const tell = () => {
+    const sum = document.getElementById("findings-sum");
+    if (sum?.dataset.fresh) {
+      const now = [...document.querySelectorAll(FINDINGS)].map((one) => one.textContent.trim());
+      const fresh = findings ? now.filter((text) => !findings.includes(text)) : [];
+      if (fresh.length) say(`${sum.dataset.fresh} ${fresh.slice(0, 2).join(" ")}`);
+      else if (findings?.length && !now.length) say(sum.dataset.none);
+      findings = now;
+    }
+    say(anew());
+  };
+
   // The draft is swapped whole or in parts: what was done is said in a region that stays, and the focus finds its place.
   document.addEventListener("htmx:afterSettle", (event) => {
     show();
+    if (event.detail.requestConfig?.headers["X-Pravila-Unasked"]) {
+      tell();
+      return;
+    }
     const said = document.getElementById("said");
-    // Findings and figures settle too; only what is new is said.
-    if (said && said !== heard) say(said.textContent);
+    // Figures settle too; only what is new is said.
+    const answer = anew();
+    if (said && said !== heard) say([said.textContent, answer].filter(Boolean).join(" "));
     heard = said;
     const form = document.getElementById("open-form");
     // A group of inputs takes no focus itself: its first input does.
@@ -165,7 +191,7 @@
       begin(form.querySelector(VALUE) || form.querySelector(".inputs > .field:nth-child(2) :is(input, select, textarea)"));
     }
     const lost = document.activeElement === document.body || document.activeElement === null;
-    if (wrong && !document.activeElement.closest("#open-form")) wrong.focus();
+    if (wrong && !document.activeElement.closest("#open-form")) begin(wrong);
     else if (form && (lost || (event.target.id === "draft" && form.contains(document.activeElement)))) begin(form.querySelector("[autofocus]") || wrong || first(form));
     else if (!form && lost && !back()) {
       // Where the pressed button is gone, one goes on at the rule that it changed, else at the one where one was.

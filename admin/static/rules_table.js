@@ -49,12 +49,16 @@
     const scroll = document.querySelector(".grid-scroll");
     place = scroll && { left: scroll.scrollLeft, top: scroll.scrollTop };
   });
-  document.addEventListener("htmx:afterSettle", () => {
+  let heard = null;
+  document.addEventListener("htmx:afterSettle", (event) => {
+    // Who else is here comes by itself every few seconds: it moves nobody and says nothing again.
+    if (event.detail.requestConfig?.headers["X-Pravila-Unasked"]) return;
     const scroll = document.querySelector(".grid-scroll");
     if (scroll && place) scroll.scrollTo(place.left, place.top);
     const said = document.getElementById("said");
     const live = document.getElementById("live");
-    if (said && live) live.textContent = said.textContent;
+    if (said && live && said !== heard) live.textContent = said.textContent;
+    heard = said;
     begin();
   });
   begin();

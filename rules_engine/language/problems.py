@@ -129,6 +129,8 @@ _EXPECTED: dict[str, Words] = {
 _NOTHING = Words("", "")
 _CUT = 80
 
+_MISSING = frozenset({"unfinished_condition", "empty_group", "no_actions", "missing_parameter", "missing_key"})
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -140,6 +142,11 @@ class Problem:
     code: str
     path: str
     data: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether something is not filled in yet, as against filled in wrongly."""
+        return self.code in _MISSING or (self.code == "exactly_one_of" and self.data.get("given") == 0)
 
     @property
     def suggestion(self) -> str | None:

@@ -78,8 +78,9 @@ class ActionReader:
         found = [self._action(item, f"{path}/{index}") for index, item in enumerate(written)]
         exclusive = EXCLUSIVE.get(self._decision, frozenset())
         names = [item.get("action") for item in written if isinstance(item, dict)]
-        if exclusive and sum(1 for name in names if isinstance(name, str) and name in exclusive) != 1:
-            self._report.add("exactly_one_of", path, names=", ".join(sorted(exclusive)))
+        given = sum(1 for name in names if isinstance(name, str) and name in exclusive)
+        if exclusive and given != 1:
+            self._report.add("exactly_one_of", path, names=", ".join(sorted(exclusive)), given=given)
         return tuple(action for action in found if action is not None)
 
     def _action(self, value: object, path: str) -> Action | None:

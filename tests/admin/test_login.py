@@ -25,6 +25,13 @@ def change(sessions: sessionmaker[Session], who: str, /, **values: Any) -> None:
             setattr(user, name, value)
 
 
+def test_nothing_is_called_wrong_before_anything_was_sent(browser: Browser, cast: Cast) -> None:
+    """Some browsers call a required input that is empty an invalid one: it is the first thing that one would hear."""
+    for name in ("login", "password"):
+        tag = browser.get("/login").text.partition(f'name="{name}"')[2].partition(">")[0]
+        assert 'aria-invalid="false"' in tag and "required" in tag
+
+
 class TestOneAnswer:
     def test_the_right_password_opens_the_first_page(self, browser: Browser, cast: Cast) -> None:
         answer = browser.log_in("galina")

@@ -589,3 +589,14 @@ def test_whoever_changes_how_long_the_line_counts_has_open_requests_looked_at(
     with sessions() as session:
         item = session.scalars(select(WorkItem).where(WorkItem.subject_id == request_id)).one()
         assert item.wake_at == business_clock.at
+
+
+def test_each_button_says_by_ear_whose_it_is(cast: Cast, sessions: Sessions, logged_in: LogIn) -> None:
+    """Lines have the same buttons: by Tab one must hear which client is called or written off."""
+    give(sessions, cast.anna, 2)
+    for card in cards(logged_in("anna").get("/my/").text):
+        name = re.search(r'<span id="(who-\d+)">', card)
+        assert name is not None
+        for words in ("Почему мне?", "Позвонить", "Ответ отправлен", "Ещё…"):
+            tag = card.partition(words)[0].rpartition("<")[2]
+            assert f'aria-describedby="{name[1]}"' in tag, words

@@ -220,6 +220,34 @@ def test_a_rule_is_changed_by_keyboard_alone_and_saved_while_typing(
     head.look()
 
 
+def test_who_changes_a_value_keeps_the_focus_and_hears_what_came_of_it(
+    site: Site, cast: Cast, person: Callable[..., Person]
+) -> None:
+    head = editing_as(person)
+    page, keys = head.page, head.page.keyboard
+    page.locator("#try-search").fill("ромашка")
+    page.locator("#try-search").press("Enter")
+    # Who asked for the answer goes on at it.
+    page.locator("#try .versus:focus").wait_for()
+    page.locator("#sentence-own .chip").last.focus()
+    keys.press("Enter")
+    head.await_focus("#a-answer_within")
+    keys.type("скоро")
+    with page.expect_response("**/draft/change"):
+        keys.press("Tab")
+    page.locator('#a-answer_within[aria-invalid="true"]').wait_for()
+    head.await_focus("#a-answer_within")
+    # The reason was said of another value than the one that is being typed.
+    keys.type("2")
+    assert page.locator("#open-form .problem, [aria-invalid]").count() == 0
+    keys.type("0")
+    with page.expect_response("**/try?**"):
+        keys.press("Tab")
+    page.locator("#try .versus .card:last-child", has_text="20").wait_for()
+    assert page.evaluate("document.activeElement.closest('#open-form') !== null")
+    head.await_announced("Пример, в черновике: Борис; срок ответа: 20")
+
+
 def test_keys_lead_through_the_cards_and_move_them(site: Site, cast: Cast, person: Callable[..., Person]) -> None:
     head = editing_as(person)
     page = head.page

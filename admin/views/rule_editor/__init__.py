@@ -16,6 +16,7 @@ from admin.views.rule_editor import (
     pages,
     pasting,
     regulation,
+    sentences,
     stepping,
     table,
     trying_pages,
@@ -42,3 +43,4 @@ MODULES: Final = (
 
 def init_app(app: Flask) -> None:
     app.register_blueprint(pages.blueprint)
+    app.jinja_env.filters["spoken"] = sentences.spoken

@@ -6,7 +6,7 @@ bonus rules) it leaves as it stands.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from admin.views.rule_editor.conditions import Lists, Node, Option, OptionGroup
@@ -37,6 +37,8 @@ class Input:
     suffix: str = ""
     inputmode: str = ""
     error: str = ""
+    todo: str = ""
+    """What is to be filled in, where nothing is wrong yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class ActionForm:
     names: tuple[Option, ...]
     inputs: tuple[Input, ...]
     errors: Mapping[str, str]
+    todo: Mapping[str, str] = field(default_factory=dict)
     bonus: object | None = None
     """The table of a bonus component with what stands beside it; None for other actions."""
 
@@ -78,20 +81,28 @@ class Actions:
             found[param.name] = self._texts(param, action.get(param.name))
         return found
 
-    def form(self, typed: Mapping[str, Sequence[str]], errors: Mapping[str, str] | None = None) -> ActionForm:
-        """Return the form for the chosen action."""
+    def form(
+        self,
+        typed: Mapping[str, Sequence[str]],
+        errors: Mapping[str, str] | None = None,
+        todo: Mapping[str, str] | None = None,
+    ) -> ActionForm:
+        """Return the form for the chosen action; by input what is wrong in it and what is to be filled in."""
         name = (typed.get("action") or [""])[0]
         spec = self._specs.get(name)
-        problems = errors or {}
+        problems, missing = errors or {}, todo or {}
         names = [
             Option(one.name, capital(one.label.text(self._lang)), one.name == name) for one in self._specs.values()
         ]
         inputs = [
-            self._input(param, tuple(typed.get(param.name) or ()), problems.get(param.name, ""))
+            replace(
+                self._input(param, tuple(typed.get(param.name) or ()), problems.get(param.name, "")),
+                todo=missing.get(param.name, ""),
+            )
             for param in (spec.params if spec else ())
             if param.type is not ParamType.GROUP
         ]
-        return ActionForm(name, tuple(names), tuple(inputs), problems)
+        return ActionForm(name, tuple(names), tuple(inputs), problems, missing)
 
     def read(self, typed: Mapping[str, Sequence[str]], present: Node) -> tuple[Node, dict[str, str]]:
         """Return the action that the form describes, and what cannot be taken, by input; missing parts are kept so.

@@ -69,11 +69,14 @@ class BonusActions(Actions):
         self._name_lines(node, present, first(typed, "rule"))
         return node, errors
 
-    def form(self, typed: Texts, errors: Mapping[str, str] | None = None) -> ActionForm:
+    def form(
+        self, typed: Texts, errors: Mapping[str, str] | None = None, todo: Mapping[str, str] | None = None
+    ) -> ActionForm:
         texts = self._texts_of.begun(typed)
         name = first(texts, "action")
         node, found = self._texts_of.read(texts)
-        problems = {**(errors or {})}
+        # Its form is saved by a button: what is missing then is wrong like anything else.
+        problems = {**(todo or {}), **(errors or {})}
         if STORED in typed:
             problems |= found
         spec = spec_of(name)
@@ -83,7 +86,8 @@ class BonusActions(Actions):
             for param in (spec.params if spec else ())
             if param.type in _PLAIN
         )
-        return ActionForm(name, names, inputs, problems, self._table(texts, node, found, problems) if spec else None)
+        table = self._table(texts, node, found, problems) if spec else None
+        return ActionForm(name, names, inputs, problems, bonus=table)
 
     def live(self, typed: Texts) -> Live:
         """Return what stands beside a form while somebody types in it; little while there are faults."""

@@ -38,13 +38,15 @@ class Place:
     """What is open in a draft: a rule, and in it the form of a condition or action, `title` or `remove`.
 
     `whole`: all its conditions and actions stand below one another; without a place inside they always do. `on` is
-    the parameter of the action on which somebody has clicked.
+    the parameter of the action on which somebody has clicked. `checked`: somebody said that he is done with it: what
+    is still missing there is wrong from then on.
     """
 
     rule: str = ""
     at: str = ""
     whole: bool = False
     on: str = ""
+    checked: bool = False
 
     @property
     def shows_all(self) -> bool:
@@ -290,8 +292,8 @@ class Inside:
         if self.place.at == text:
             or_empty = holds_when_empty(rule, at)
             typed = self._kept.condition or self._conditions.typed(condition, or_empty=or_empty)
-            errors = {one.input: one.text for one in reversed(mine)} | dict(self._kept.errors)
-            form = self._conditions.form(typed, candidates="among" in at, errors=errors)
+            errors, todo = told_in_form(mine, self._kept.errors, is_typed=self._kept.condition is not None)
+            form = self._conditions.form(typed, candidates="among" in at, errors=errors, todo=todo)
         return Row(text, self._speaker.condition(condition, text), mine, form, depth < GROUP_LEVELS)
 
     def _action(self, rule: Node, action: Node, index: int, complaints: Sequence[Complaint]) -> ActionView:
@@ -301,10 +303,8 @@ class Inside:
         form = None
         if self.place.at == text:
             typed = self._kept.action or self._actions.typed(action)
-            # What is stored complains of itself, not of what is being typed in its place.
-            stored = {} if self._kept.action else {one.input: one.text for one in reversed(mine)}
-            errors = stored | dict(self._kept.errors)
-            form = self._actions.form(typed, errors)
+            errors, todo = told_in_form(mine, self._kept.errors, is_typed=self._kept.action is not None)
+            form = self._actions.form(typed, errors, todo)
         among = action.get("among")
         return ActionView(
             at=text,
@@ -314,6 +314,19 @@ class Inside:
             among=self._group(rule, among, (*at, "among"), complaints) if isinstance(among, dict) else None,
             may_have_among=self._actions.has_among(str(action.get("action"))),
         )
+
+
+def told_in_form(
+    stored: Sequence[Complaint], typed: Mapping[str, str], *, is_typed: bool
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what a form says beside its inputs, by input: what is wrong, and what is to be filled in.
+
+    What is stored complains of itself, not of what is being typed in its place (`is_typed`).
+    """
+    if is_typed:
+        return dict(typed), {}
+    errors = {one.input: one.text for one in reversed(stored) if not one.is_missing}
+    return errors | dict(typed), {one.input: one.text for one in reversed(stored) if one.is_missing}
 
 
 def mode_words(mode: str) -> str:

@@ -77,7 +77,8 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class ConditionForm:
-    """Everything that the template shows; `errors` by the name of the input, with a sentence each."""
+    """Everything that the template shows; by the name of the input, with a sentence each, what is wrong in it
+    (`errors`) and what is to be filled in (`todo`)."""
 
     typed: Typed
     fields: tuple[OptionGroup, ...]
@@ -87,6 +88,7 @@ class ConditionForm:
     hint: str
     asks_empty: bool
     errors: Mapping[str, str] = field(default_factory=dict)
+    todo: Mapping[str, str] = field(default_factory=dict)
 
 
 class Conditions:
@@ -109,7 +111,14 @@ class Conditions:
         item_kind = T.TEXT if kind is T.LIST else kind
         return Typed(key, op, tuple(self._reader.shown(item_kind, item) for item in items), or_empty=or_empty)
 
-    def form(self, typed: Typed, *, candidates: bool, errors: Mapping[str, str] | None = None) -> ConditionForm:
+    def form(
+        self,
+        typed: Typed,
+        *,
+        candidates: bool,
+        errors: Mapping[str, str] | None = None,
+        todo: Mapping[str, str] | None = None,
+    ) -> ConditionForm:
         """Return the form; an operator or a value that does not fit a newly chosen field is left out.
 
         A field without a fitting operator begins with the one that people mean most often.
@@ -133,6 +142,7 @@ class Conditions:
             hint=self._hint(declared, op),
             asks_empty=op in _NEGATED,
             errors=errors or {},
+            todo=todo or {},
         )
 
     def begun(self, typed: Typed) -> Typed:

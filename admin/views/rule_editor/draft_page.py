@@ -42,6 +42,10 @@ def draft_page(
     """Return the whole page, with the form at `place` open. `said` is announced, `touched` is the rule it is about."""
     kept = kept or Kept()
     found = complaints_of(here, row)
+    if place.checked:
+        found = [
+            replace(one, is_missing=False) if (one.rule, one.at) == (place.rule, place.at) else one for one in found
+        ]
     live = rulebook.in_force_at(here.session, here.decision, here.now).body
     values = _values(here, row, found)
     return render_template(
@@ -80,7 +84,7 @@ def saved_parts(here: Room, row: RulesetDraft, wanted: Operation, *, saw_all: bo
             card=card,
             kept=kept,
             place=place,
-            said="" if wanted.refused else wanted.said,
+            said="" if wanted.refused else _said(wanted, found),
             remade=wanted.reshaped or wanted.refused,
             begins=any(form.get(name) != form.get(f"was_{name}") for name in ("field", "action") if name in form),
             most=None,
@@ -88,6 +92,7 @@ def saved_parts(here: Room, row: RulesetDraft, wanted: Operation, *, saw_all: bo
     )
     state = {
         "taken": not wanted.refused,
+        "missing": [one.input for one in found if (one.rule, one.at) == (place.rule, place.at)],
         "revision": row.revision if saw_all else revision_sent(),
         "rule": place.rule,
         "seen": card.seen,
@@ -95,6 +100,13 @@ def saved_parts(here: Room, row: RulesetDraft, wanted: Operation, *, saw_all: bo
     }
     answer.headers["HX-Trigger"] = json.dumps({"draft-saved": state})
     return answer
+
+
+def _said(wanted: Operation, found: list[Complaint]) -> str:
+    """Return what is announced: what was saved, else what is still missing there; a form made anew says that itself."""
+    place = wanted.place
+    missing = next((one.text for one in found if (one.rule, one.at) == (place.rule, place.at)), None)
+    return wanted.said if missing is None else "" if wanted.reshaped else missing
 
 
 def _values(here: Room, row: RulesetDraft, found: list[Complaint]) -> dict[str, Any]:

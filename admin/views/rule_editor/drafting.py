@@ -1,5 +1,6 @@
 """The draft of one decision: begun, shown, changed, given up."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import flash, redirect, render_template, request, session, url_for
@@ -44,7 +45,13 @@ def draft(decision: str) -> ResponseReturnValue:
     if row is None:
         return redirect(url_for("rules.read", decision=decision))
     asked = request.args
-    place = Place(asked.get("edit", ""), asked.get("at", ""), asked.get("whole") == "1", asked.get("on", ""))
+    place = Place(
+        asked.get("edit", ""),
+        asked.get("at", ""),
+        asked.get("whole") == "1",
+        asked.get("on", ""),
+        asked.get("checked") == "1",
+    )
     said, rule = session.pop(SAID, ("", ""))
     return draft_page(here, row, place, said=said, touched=rule)
 
@@ -108,10 +115,13 @@ def change(decision: str) -> ResponseReturnValue:
     if form.get("do") in CASES:
         flash(wanted.said, "good")
         return redirect(url_for("rules.cases", decision=decision))
-    session[SAID] = (wanted.said, wanted.place.rule or form.get("rule", ""))
-    place = wanted.place
-    if wanted.stays and not any(one.rule == place.rule and one.at == place.at for one in complaints_of(here, row)):
-        place = Place(place.rule) if place.whole else Place()
+    place, said = wanted.place, wanted.said
+    if wanted.stays:
+        is_unfinished = any(one.rule == place.rule and one.at == place.at for one in complaints_of(here, row))
+        closed = Place(place.rule) if place.whole else Place()
+        # What is missing is said by the input that gets the focus.
+        place, said = (replace(place, checked=True), "") if is_unfinished else (closed, said)
+    session[SAID] = (said, wanted.place.rule or form.get("rule", ""))
     return _to_draft(here, place, form.get("rule", ""))
 
 
@@ -119,6 +129,8 @@ def _to_draft(here: Room, place: Place, rule: str) -> ResponseReturnValue:
     query: dict[str, Any] = {"edit": place.rule or None, "at": place.at or None, "on": place.on or None}
     if place.at and place.whole:
         query["whole"] = "1"
+    if place.checked:
+        query["checked"] = "1"
     anchor = f"rule-{place.rule or rule}"
     return redirect(url_for("rules.draft", decision=here.decision.value, **query, _anchor=anchor), 303)
 

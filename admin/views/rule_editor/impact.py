@@ -47,7 +47,13 @@ def impact_state(decision: str) -> ResponseReturnValue:
     here = room(decision)
     days = _days(request.args.get("days", ""))
     row, is_stale = _row(here, days)
-    text = render_template("rules/_impact_state.html", decision=decision, **_state(here, row, days, is_stale))
+    text = render_template(
+        "rules/_impact_state.html",
+        decision=decision,
+        **_state(here, row, days, is_stale),
+        is_part=True,
+        said_before=request.args.get("said", "", type=str),
+    )
     if row is None or row.state in impact.RUNNING:
         return text
     return text, 200, {"HX-Refresh": "true"}
@@ -133,9 +139,17 @@ def _state(here: Room, row: Impact | None, days: int, is_stale: bool) -> dict[st
         "is_outlived": is_stale and row is not None and row.content_hash == _digest(here),
         "is_running": row is not None and row.state in impact.RUNNING,
         "is_slow": row is not None and row.state is ImpactState.QUEUED and here.now - row.asked_at > _LONG,
+        "said": _said(row),
         "asked_by": person(here.session, row.asked_by) if row else "",
         "failure": impact.failure_words(row, here.lang) if row and row.state is ImpactState.FAILED else "",
     }
+
+
+def _said(row: Impact | None) -> str:
+    """Return how far the reckoning is as it is read aloud: percent in quarters, "" while it waits for its turn."""
+    if row is None or row.state is ImpactState.QUEUED:
+        return ""
+    return str(100 * row.done // row.total // 25 * 25 if row.total else 0)
 
 
 def _answer(here: Room, row: Impact | None, page: int) -> Shown | None:

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from admin.views.rule_editor.bonus_operations import SHAPE, added_rule, reshape
@@ -12,7 +12,8 @@ from admin.views.rule_editor.conditions import Typed, submitted
 from admin.views.rule_editor.operating import Form, Maker, Operation
 from admin.views.rule_editor.places import complaints
 from admin.views.rule_editor.room import Room
-from admin.views.rule_editor.wording import _
+from admin.views.rule_editor.sentences import Part, spoken
+from admin.views.rule_editor.wording import _, removed
 from rules_engine.errors import NotFound
 from rules_engine.language.kinds import HIT_POLICIES, Decision, HitPolicy
 from rules_engine.language.model import OTHERWISE
@@ -70,7 +71,8 @@ def _condition(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     reshaped = moved != place or any(
         form.get(f"was_{name}", "") != getattr(typed, name) for name in ("field", "op", "against")
     )
-    return Operation(moved, edit, _("The condition is saved."), stays=True, reshaped=reshaped)
+    said = _saved(here.speaker.condition(condition, place.at)) or _("The condition is saved.")
+    return Operation(moved, edit, said, stays=True, reshaped=reshaped)
 
 
 def _action(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -86,7 +88,15 @@ def _action(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     edit = edits.set_action(place.rule, int(steps[1]), action)
     grown = here.actions.has_pools(action) and action.get("to") != present.get("to")
     reshaped = form.get("was_action", "") != form.get("action", "") or grown
-    return Operation(place, edit, _("The action is saved."), stays=True, reshaped=reshaped)
+    touched = {name for name in {*action, *present} if action.get(name) != present.get(name)}
+    said = _saved(here.speaker.action(action, place.at), None if "action" in touched else touched)
+    return Operation(place, edit, said or _("The action is saved."), stays=True, reshaped=reshaped)
+
+
+def _saved(parts: Iterable[Part], touched: Collection[str] | None = None) -> str:
+    """Return what is announced of a saved condition or action: its values, of an action those that are `touched`."""
+    chips = [part for part in spoken(parts) if part.kind == "chip" and (touched is None or part.param in touched)]
+    return _("Saved: %(what)s.", what="; ".join(part.name or part.text for part in chips)) if chips else ""
 
 
 def _refresh(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -170,7 +180,7 @@ def _mode(here: Room, draft: RulesetDraft, form: Form) -> Operation:
 def _remove(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     place = _place(form)
     edit = edits.remove_node(place.rule, pointer(place.at))
-    return Operation(Place(place.rule) if place.whole else Place(), edit, _("Removed."))
+    return Operation(Place(place.rule) if place.whole else Place(), edit, removed(pointer(place.at)))
 
 
 def _leave(here: Room, draft: RulesetDraft, form: Form) -> Operation:
@@ -183,7 +193,7 @@ def _leave(here: Room, draft: RulesetDraft, form: Form) -> Operation:
     if not _is_unfinished(here, draft, place):
         return Operation(closed)
     if before is None or not (before.get("field") or before.get("action")):
-        return Operation(closed, edits.remove_node(place.rule, at), _("Removed."))
+        return Operation(closed, edits.remove_node(place.rule, at), removed(at))
     if before == present:
         return Operation(closed)
     if at[0] == "then" and len(at) == 2:

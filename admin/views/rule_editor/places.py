@@ -15,13 +15,15 @@ class Complaint:
     """One problem in the words of the page.
 
     `rule` is "" where it concerns no rule (a test case, the title). `at` points at a condition, a group or an action
-    inside the rule, "" for the rule itself; `input` names the input under which it is shown, "" for none.
+    inside the rule, "" for the rule itself; `input` names the input under which it is shown, "" for none. `is_missing`:
+    nobody has filled that in yet: the page says so quietly, until somebody says that he is done with it.
     """
 
     rule: str
     at: str
     input: str
     text: str
+    is_missing: bool = False
 
 
 def complaints(found: Iterable[Problem], body: Body, decision: Decision, lang: str) -> list[Complaint]:
@@ -45,7 +47,8 @@ def _complaint(problem: Problem, body: Body, decision: Decision, lang: str) -> C
     node, rest = _split(inside)
     key = str(problem.data.get("key", ""))
     name = rest[0] if rest and rest[0] not in MODES else key
-    return Complaint(rule_id, node, name, problem_text(problem, decision, lang, _action(body, rule_id, node)))
+    text = problem_text(problem, decision, lang, _action(body, rule_id, node))
+    return Complaint(rule_id, node, name, text, problem.is_missing)
 
 
 def _split(steps: Sequence[str]) -> tuple[str, list[str]]:

@@ -20,7 +20,8 @@ from rules_engine.language.sentence import Span, SpanKind, action_spans, conditi
 from rules_engine.language.vocabulary import FIELDS, actions_of
 from rules_engine.services.drafts.body import Node, group_mode
 
-Kind = Literal["word", "text", "chip", "broken"]
+Kind = Literal["word", "text", "chip", "broken", "todo"]
+"""`broken`: what stands there is wrong; `todo`: it is not filled in yet."""
 _KINDS: dict[SpanKind, Kind] = {SpanKind.KEYWORD: "word", SpanKind.VALUE: "chip"}
 _NOTHING = Words("", "")
 _SAID_AT_MOST = 4096
@@ -42,6 +43,8 @@ class Part:
     param: str = ""
     is_new: bool = False
     """In a comparison: the other side does not say it."""
+    name: str = ""
+    """How a chip is called by who hears it without its sentence; on a text: that the chip behind it says it."""
 
 
 class Speaker:
@@ -98,10 +101,11 @@ class Speaker:
         if isinstance(found, Condition) and not report.problems:
             spans = condition_spans(self._decision, found, self._lang, names=self._names)
             return tuple(Part(part.kind, part.text, at and part.at and at) for part in _parts(spans))
-        broken = _("does not fit") if _is_filled_in(condition) else _("not finished")
+        is_missing = all(problem.is_missing for problem in report.problems)
+        broken = Part("todo", _("not finished"), at) if is_missing else Part("broken", _("does not fit"), at)
         field = FIELDS.get(str(condition.get("field"))) if isinstance(condition, dict) else None
         label = field.chip.text(self._lang) if field else _("condition")
-        return (Part("text", f"{label}: "), Part("broken", broken, at))
+        return (Part("text", f"{label}: "), broken)
 
     def action(self, action: Any, at: str = "") -> tuple[Part, ...]:
         """Return one action without its `among`; unfinished, its name and a chip that says so."""
@@ -115,7 +119,8 @@ class Speaker:
             return tuple(replace(part, at=at and part.at and at) for part in parts[:-1])
         spec = actions_of(self._decision).get(str(action.get("action"))) if isinstance(action, dict) else None
         label = spec.lead.text(self._lang) if spec else _("action")
-        return (Part("text", f"{label}: "), Part("broken", _("not finished"), at))
+        is_missing = all(problem.is_missing for problem in report.problems)
+        return (Part("text", f"{label}: "), Part("todo" if is_missing else "broken", _("not finished"), at))
 
     def group(self, group: Any) -> tuple[Part, ...]:
         """Return a group of conditions, finished or not."""
@@ -143,7 +148,7 @@ class Speaker:
                 yield Part("text", " ")
                 yield from self._group(among, f"{at}/among", outermost=True)
         if not actions:
-            yield Part("broken", _("it is not said what to do"))
+            yield Part("todo", _("it is not said what to do"))
         yield Part("text", ".")
 
     def _group(self, group: Any, at: str, *, outermost: bool = False) -> Iterator[Part]:
@@ -162,15 +167,8 @@ class Speaker:
             place = f"{at}/{mode}/{index}"
             yield from self._group(item, place) if group_mode(item) else self.condition(item, place)
         if not items:
-            yield Part("broken", _("no condition yet"))
+            yield Part("todo", _("no condition yet"))
         yield Part("text", ")" if brackets else "")
-
-
-def _is_filled_in(condition: Any) -> bool:
-    """Return whether nothing is missing in a condition that cannot be read: then something in it is wrong."""
-    return isinstance(condition, dict) and bool(
-        condition.get("field") and condition.get("op") and condition.get("value")
-    )
 
 
 def _of_candidate(condition: Any) -> bool:
@@ -194,6 +192,27 @@ def _node(path: str) -> str:
 def _param(path: str) -> str:
     last = path.rpartition("/")[2]
     return "" if last.isdecimal() else last
+
+
+def spoken(parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield a sentence in which each chip that can be opened is named together with what stands before its colon.
+
+    Runs of texts come joined; the piece that a chip takes over has its name.
+    """
+    before = ""
+    for part in parts:
+        if part.kind == "text":
+            before += part.text
+            continue
+        label = before.lstrip(",; ") if part.at and before.endswith(": ") else ""
+        if lead := before.removesuffix(label):
+            yield Part("text", lead)
+        if label:
+            yield Part("text", label, name=label + part.text)
+        before = ""
+        yield replace(part, name=label and label + part.text)
+    if before:
+        yield Part("text", before)
 
 
 def marked(parts: tuple[Part, ...], other: tuple[Part, ...]) -> tuple[Part, ...]:

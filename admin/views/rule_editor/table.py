@@ -14,7 +14,7 @@ from admin.views.rule_editor.places import complaints
 from admin.views.rule_editor.room import Room, room, title_text
 from admin.views.rule_editor.table_headings import column_options
 from admin.views.rule_editor.tables import Kept, Place, Tables, sheet_rows
-from admin.views.rule_editor.wording import _
+from admin.views.rule_editor.wording import _, removed
 from rules_engine.errors import NotFound
 from rules_engine.models import RulesetDraft
 from rules_engine.services.drafts import body as edits
@@ -123,7 +123,7 @@ def _wanted(here: Room, row: RulesetDraft, rule_id: str, at: str) -> tuple[Kept,
         said = _("The rule is switched on.") if enabled else _("The rule is switched off.")
         return Kept(), edits.switch_rule(rule_id, enabled), said
     if do == "remove" and not at.startswith("add:"):
-        return Kept(), edits.remove_node(rule_id, pointer(at)), _("Removed.")
+        return Kept(), edits.remove_node(rule_id, pointer(at)), removed(pointer(at))
     if do == "remove":
         return Kept(), lambda body: body, ""
     if "action" in form:

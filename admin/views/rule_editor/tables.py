@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from admin.reference_view import defused
 from admin.views.rule_editor.actions import ActionForm
+from admin.views.rule_editor.cards import told_in_form
 from admin.views.rule_editor.cells import Cells
 from admin.views.rule_editor.conditions import ConditionForm, Typed
 from admin.views.rule_editor.places import Complaint
@@ -43,6 +44,8 @@ class Cell:
     said: str = ""
     """What a screen reader hears of an empty cell."""
     complaint: str = ""
+    is_missing: bool = False
+    """Nothing is wrong in it: it is not filled in yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,21 +221,24 @@ class Tables:
         return self._held(column, rule, held, text)
 
     def _held(self, column: Column, rule: Node, held: Held, text: str) -> Cell:
-        wrong = next((one.text for one in self._complaints if one.rule == rule.get("id") and one.at == held.at), "")
+        wrong = [one for one in self._complaints if one.rule == rule.get("id") and one.at == held.at]
         name = heading(column, self._here.decision, self._here.lang)
         said = "" if text else self._said(rule, name)
-        return Cell(column, "value" if text or wrong else "empty", text, held.at, said, wrong)
+        complaint, is_missing = (wrong[0].text, wrong[0].is_missing) if wrong else ("", False)
+        return Cell(column, "value" if text or wrong else "empty", text, held.at, said, complaint, is_missing)
 
     def _more(self, column: Column, rule: Node, rest: Sequence[Held]) -> Cell:
         if not rest:
             return Cell(column, "none", "")
         places = {held.at for held in rest}
         wrong = [
-            one.text
+            one
             for one in self._complaints
             if one.rule == rule.get("id") and one.at and any(one.at.startswith(place) for place in places)
         ]
-        return Cell(column, "more", self._words.more([held.node for held in rest]), rest[0].at, "", " ".join(wrong[:1]))
+        complaint, is_missing = (wrong[0].text, wrong[0].is_missing) if wrong else ("", False)
+        text = self._words.more([held.node for held in rest])
+        return Cell(column, "more", text, rest[0].at, "", complaint, is_missing)
 
     def _said(self, rule: Node, name: str) -> str:
         return _("empty: %(name)s, %(title)s", name=name, title=self._words.title(rule))
@@ -242,20 +248,22 @@ class Tables:
         kept, at, here = kept or Kept(), place.at, self._here
         column = Column.of(at.removeprefix("add:")) if at.startswith("add:") else None
         mine = [one for one in self._complaints if one.rule == rule.get("id") and one.at == at]
-        errors = {one.input: one.text for one in reversed(mine)} | dict(kept.errors or {})
+        is_typed = kept.condition is not None or kept.action is not None
+        errors, todo = told_in_form(mine, kept.errors or {}, is_typed=is_typed)
         if (column.part is Part.ACTION) if column else at.startswith("/then/"):
             if here.decision is Decision.BONUS:
                 raise NotFound(what=at)
             action = {"action": column.key} if column else node_at(rule, pointer(at))
             sent = kept.action or here.actions.typed(action)
-            return Open(at, place.column, action=here.actions.form(sent, errors))
+            return Open(at, place.column, action=here.actions.form(sent, errors, todo))
         if rule.get("id") == OTHERWISE or (column is not None and column.part is not Part.FIELD):
             raise NotFound(what=at)
         node = {"field": column.key} if column else node_at(rule, pointer(at))
         if group_mode(node):
             raise NotFound(what=at)
         typed = kept.condition or here.conditions.typed(node)
-        return Open(at, place.column, condition=here.conditions.form(typed, candidates=False, errors=errors))
+        form = here.conditions.form(typed, candidates=False, errors=errors, todo=todo)
+        return Open(at, place.column, condition=form)
 
 
 def _rules(body: Body) -> list[Node]:

@@ -5,6 +5,7 @@ from typing import Any
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from admin.security import UNASKED_HEADER
 from admin.views.rule_editor.pages import blueprint
 from admin.views.rule_editor.room import room
 from admin.views.rule_editor.trying import panel, panel_again, sent_values
@@ -35,7 +36,8 @@ def trial(decision: str) -> ResponseReturnValue:
         edit=request.values.get("edit", ""),
         at=request.values.get("at", ""),
         whole=not is_part,
-        # What was pressed is gone with the old part: one goes on at the answer.
+        # What was pressed is gone with the old part: one goes on at the answer. Who edits a rule meanwhile stays there.
         is_part=is_part,
+        is_unasked=UNASKED_HEADER in request.headers,
     )
     return page, 422 if problems else 200

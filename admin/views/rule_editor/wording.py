@@ -1,5 +1,7 @@
 """The texts of the editor: translations as plain strings, and errors of the language in the words of the page."""
 
+from collections.abc import Sequence
+
 from flask_babel import gettext
 
 from admin.views.rule_editor.bonus_wording import bonus_problem
@@ -44,6 +46,11 @@ def problem_text(problem: Problem, decision: Decision, lang: str, action: str | 
         return _("It is not said what to do: add an action.")
     text = problem.message(lang)
     return capital(text) + ("" if text.endswith((".", "?")) else ".")
+
+
+def removed(at: Sequence[object]) -> str:
+    """Return what is announced when an action was taken out of a rule, or from another place a condition or group."""
+    return _("The action is removed.") if at[0] == "then" and len(at) == 2 else _("The condition is removed.")
 
 
 def capital(text: str) -> str:

@@ -143,7 +143,7 @@ class TestAction:
 
     def test_an_added_action_blocks_until_it_says_what_to_do(self, head: Editor) -> None:
         head.send(form_with(head.open(edit="own"), "add-action", "own"), "add-action")
-        assert "1 помеха публикации" in head.open()
+        assert "До публикации осталось заполнить 1 место" in head.open()
         head.do("action", "own", "/then/1", action="set_priority", priority="high")
         assert rule_of(head, "own")["then"][1] == {"action": "set_priority", "priority": "high"}
         assert "помех" not in head.open()

@@ -79,6 +79,28 @@ def test_a_head_asks_watches_and_reads_whose_requests_change_hands(
     assert "Посчитать заново" not in zhanna
 
 
+def test_progress_is_read_aloud_in_quarters_and_leaves_the_button_alone(
+    changed: Editor, sessions: sessionmaker[Session]
+) -> None:
+    """It asks for itself each second: who stands on “Stop” must not hear that button again each second."""
+    changed.browser.post(PATH, {"days": "30"})
+    page = changed.browser.get(PATH).text
+    assert '<p id="impact-said" class="seen-by-readers" role="status">Ждёт своей очереди' in page
+    swapped = page.partition('<div id="impact-progress"')[2].partition("</div>")[0]
+    assert "cancel-impact" in page and "cancel-impact" not in swapped and 'role="status"' not in swapped
+
+    def state(said: str) -> str:
+        return changed.browser.get(f"{PATH}/state", query_string={"said": said}).text
+
+    assert "impact-said" not in state("")
+    with db.transaction(sessions) as session:
+        row = session.get_one(Impact, only(sessions).id)
+        row.state, row.done, row.total = ImpactState.RUNNING, 30, 100
+    assert 'hx-swap-oob="innerHTML">Посчитано: 25 %</p>' in state("0")
+    assert "impact-said" not in state("25") and "Считается" in state("25")
+    assert "cancel-impact" not in state("0")
+
+
 def test_it_says_how_many_requests_would_have_had_another_time_to_answer(
     changed: Editor, sessions: sessionmaker[Session]
 ) -> None:

@@ -81,7 +81,7 @@ class TestSavedWhileTyping:
         assert rule_of(head, "large")["when"]["all"] == [{"field": "request.channel", "op": "in", "value": None}]
         assert 'id="open-form"' in answer.text and 'value="phone"' in answer.text
         assert "Условие не закончено: укажите значение." in answer.text
-        assert "1 помеха" in answer.text
+        assert "До публикации осталось заполнить 1 место" in answer.text
 
     def test_a_form_left_unfinished_gives_back_what_stood_there(self, head: Editor) -> None:
         data = open_form(head, "large", AMOUNT, "condition")
@@ -214,6 +214,12 @@ class TestFindings:
         assert answer.status_code == 303
         assert [one["id"] for one in head.body()["rules"]] == ["huge", "large"]
         assert "Поставить выше" not in self.findings(head)
+
+    def test_what_is_new_among_them_can_be_said_by_itself(self, head: Editor, hidden: None) -> None:
+        """They come unasked: the page says those that were not there before, in these words."""
+        sum_of = self.findings(head).partition('<div id="findings-sum"')[2].partition(">")[0]
+        assert 'data-fresh="Новое замечание:"' in sum_of and 'data-none="Замечаний не осталось."' in sum_of
+        assert "X-Pravila-Unasked" in head.open().partition("/draft/findings")[2].partition(">")[0]
 
     def test_its_example_is_tried_beside_the_rules(self, head: Editor, hidden: None) -> None:
         form = next(form for form in _forms(self.findings(head)) if ("do", "typed") in form.buttons)

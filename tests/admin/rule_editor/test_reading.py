@@ -38,6 +38,36 @@ def test_an_auditor_reads_sentences_and_is_offered_no_change(
     assert "draft/start" not in text
 
 
+def test_a_chip_is_called_by_what_it_is_the_value_of(head: Editor) -> None:
+    """By Tab one hears a chip without its sentence: “30 min” alone says nothing, and in the sentence nothing twice."""
+    large = head.open().partition('id="sentence-large"')[2].partition("</p>")[0]
+    assert 'aria-label="сумма: не менее 150\u00a0000\u00a0₽"' in large
+    assert '<span aria-hidden="true">сумма: </span>' in large
+    assert 'aria-label="срок ответа: ' in large
+    assert '; <span aria-hidden="true">срок ответа: </span>' in large
+
+
+def test_the_small_buttons_of_a_condition_say_which_one_they_move(head: Editor) -> None:
+    page = head.open(edit="large")
+    assert '<span id="n-large-when-all-0">' in page
+    for do in ("node-up", "node-down", "wrap", "remove"):
+        tag = page.partition(f'value="{do}"')[2].partition(">")[0]
+        assert 'aria-describedby="n-large-when-all-0"' in tag, do
+
+
+def test_sentences_that_are_only_read_hide_nothing(rulesets: Cast, logged_in: Callable[[str], Browser]) -> None:
+    rules = logged_in("zhanna").get("/rules/assignment/").text.partition('<ol class="rules"')[2].partition("</ol>")[0]
+    assert "сумма: " in rules and "aria-label" not in rules
+    assert '<span class="seen-by-readers">2. </span>Крупные' in rules
+
+
+def test_what_people_wrote_in_russian_is_marked_on_an_english_page(head: Editor) -> None:
+    head.do("rename", "own", "title", title="Свой клиент", note="Отношения стоят денег")
+    assert 'lang="ru"' not in head.open().partition('id="draft"')[2]
+    head.browser.post("/locale", {"locale": "en", "next": f"{head.path}/draft"})
+    assert '<span lang="ru">Отношения стоят денег</span>' in head.open()
+
+
 def test_a_manager_does_not_come_in(rulesets: Cast, logged_in: Callable[[str], Browser]) -> None:
     anna = logged_in("anna")
     for path in ("/rules/", "/rules/assignment/", "/rules/assignment/draft", "/rules/assignment/history", "/modes/"):

@@ -53,6 +53,20 @@ def test_a_draft_that_gives_it_to_somebody_else_shows_both(request_of_boris: Req
     assert "тоже подходит, но решает более раннее правило" in text
 
 
+def test_the_answer_takes_the_focus_only_of_who_asked_for_it(request_of_boris: Request, head: Editor) -> None:
+    """Who types in a rule while its example is tried anew must not be torn away from what he types."""
+    head.open(q="Ромашка")
+    address = f"{head.path}/try?beside=draft"
+    asked = head.browser.get(address, headers={"HX-Request": "true"}).text
+    again = head.browser.get(address, headers={"HX-Request": "true", "X-Pravila-Unasked": "1"}).text
+    assert "autofocus" in asked and 'role="status"' in asked
+    assert "autofocus" not in again and "versus" in again and 'role="status"' not in again
+    assert 'data-answer="Пример, в черновике: Борис; ' in again
+    refresh = head.open().partition('hx-target="#try-result"')[0].rpartition("<div")[2]
+    assert "draft-saved" in refresh
+    assert head.open().partition('hx-target="#try-result"')[2].partition(">")[0].count("X-Pravila-Unasked") == 1
+
+
 def test_an_unfinished_rule_is_said_to_take_no_part(request_of_boris: Request, head: Editor) -> None:
     head.do("condition", "own", "/when/all/0", field="request.amount", op="ge", value="")
     assert "не закончено, не участвует" in head.open(q="Ромашка")
