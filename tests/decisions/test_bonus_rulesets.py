@@ -50,10 +50,10 @@ def test_every_rule_has_three_cases_a_reason_and_a_sentence(shipped: Ruleset) ->
     expected = [rule_id for case in shipped.cases for rule_id in case.fired]
     for rule in shipped.rules:
         assert expected.count(rule.id) >= 3, rule.id
-        assert rule.note
-        assert rule.title.ru
-        assert rule.title.en
-        assert not FORBIDDEN.search(rule.note + rule.title.ru + rule_text(shipped, rule, "ru"))
+        for words in (rule.note, rule.title):
+            assert words.ru
+            assert words.en
+        assert not FORBIDDEN.search(rule.note.ru + rule.title.ru + rule_text(shipped, rule, "ru"))
     assert all(case.title.ru and case.title.en for case in shipped.cases)
 
 

@@ -41,7 +41,7 @@ REPLAY_LABELS = ("replay.before_commit", "replay.after_commit")
 BATCH, REPLAYED = 40, 60
 """Steps of a transaction in the replays that die, and more than it holds; in earnest it holds hundreds."""
 REPLAY = (
-    f"from rules_engine.services import replay; replay.BATCH = {BATCH};"
+    f"from rules_engine.services.running import replay; replay.BATCH = {BATCH};"
     " import sys; sys.argv = ['pravila', 'replay', '--from', '{}', '--to', '{}'];"
     " from rules_engine.cli import main; main()"
 )
