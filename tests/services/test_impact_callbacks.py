@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from rules_engine import db
+from rules_engine.decisions.impact_callbacks import Courses
 from rules_engine.decisions.instants import to_us
 from rules_engine.models import Callback, CallbackState, Client, Impact, RulesetVersion, WorkItem
 from rules_engine.services.clients.wakes import ask_for_clients
@@ -19,7 +20,6 @@ from rules_engine.services.impact import impact
 from rules_engine.services.impact.bonus import BonusImpact
 from rules_engine.services.impact.callbacks import CallbacksImpact
 from rules_engine.services.impact.parts import Json, Reckoner
-from rules_engine.services.impact.past_calls import Courses
 from rules_engine.services.impact.slices import question_of
 from rules_engine.services.records import settings_store
 from rules_engine.services.records.incoming import ContactIn

@@ -13,13 +13,14 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from rules_engine.decisions.callback_plan import CallbackPlan
+from rules_engine.decisions.impact_callbacks import Courses
 from rules_engine.decisions.instants import to_us
 from rules_engine.language.kinds import MovedBy
 from rules_engine.language.vocabulary import FIELDS
 from rules_engine.models import Client, UtcDateTime
 from rules_engine.services.company.reference import Reference, reference
 from rules_engine.services.impact.parts import NO_END, Budget, Json, Question, Slice, add_to, shares, titles_of
-from rules_engine.services.impact.past_calls import Courses, PastCalls, PlannedCall, week_of
+from rules_engine.services.impact.past_calls import PastCalls, PlannedCall, week_of
 from rules_engine.services.impact.past_clients import PastClients
 from rules_engine.services.records import settings_store
 from rules_engine.services.records.reading import rows
