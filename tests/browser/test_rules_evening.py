@@ -282,6 +282,7 @@ def add_tiers_with_a_cliff(head: Person) -> None:
     """Two tiers of the revenue from new clients; the rate of the higher one is to hold for all of it."""
     page = head.page
     page.locator("#add-rule").click()
+    head.await_focus("#a-action")
     form = page.locator("#open-form")
     form.get_by_label("Что сделать").select_option("pay_tiers")
     form.get_by_label("Ставка берётся от показателя").select_option("measure.revenue_new")
